@@ -1,0 +1,130 @@
+import { z } from 'zod';
+import { duration, wholeNumber, type Setting, type Values } from './setting.config.js';
+
+/** Every strategy there is. A new one adds its name here: the branch in the configuration schema. */
+export const STRATEGY_NAMES = ['session', 'jwt'] as const;
+export type StrategyName = (typeof STRATEGY_NAMES)[number];
+
+/** The order of AUTH_STRATEGY: the first issues, all are accepted. */
+export type StrategyOrder = readonly [StrategyName, ...StrategyName[]];
+
+export const SIGNING_ALGORITHMS = ['ES256', 'PS256', 'RS256'] as const;
+export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
+
+/** ASVS 5.0.0 11.2.3 and RFC 7518 §3.2: a key for SHA-256 has at least as many bits. */
+const SECRET_MIN_BYTES = 32;
+/** Words people paste instead of making a secret. */
+const PLACEHOLDER =
+  /change.?me|replace.?me|example|placeholder|your.{0,3}secret|secret.?key|password|default/i;
+
+const strategyOrder = z
+  .string()
+  .transform((text) => text.split(','))
+  .refine(
+    (names) =>
+      names.every((name) => (STRATEGY_NAMES as readonly string[]).includes(name)) &&
+      new Set(names).size === names.length,
+    {
+      error: `an ordered, comma-separated list of ${STRATEGY_NAMES.join(', ')}, each at most once: the first issues, all are accepted`,
+    },
+  )
+  .transform((names) => names as unknown as StrategyOrder);
+
+const secrets = z
+  .string()
+  .transform((text) =>
+    text
+      .split(/[,\r\n]+/)
+      .map((secret) => secret.trim())
+      .filter((secret) => secret !== ''),
+  )
+  .superRefine((list, context) => {
+    if (list.length === 0) context.addIssue({ code: 'custom', message: 'at least one secret' });
+    for (const [index, secret] of list.entries()) {
+      const weakness = secretWeakness(secret);
+      if (weakness) {
+        context.addIssue({
+          code: 'custom',
+          message: `secrets of ${SECRET_MIN_BYTES} random bytes or more (openssl rand -base64 48); number ${index + 1} ${weakness}`,
+        });
+      }
+    }
+    if (new Set(list).size !== list.length) {
+      context.addIssue({ code: 'custom', message: 'each secret once' });
+    }
+  });
+
+const algorithm = z.enum(SIGNING_ALGORITHMS, { error: `one of ${SIGNING_ALGORITHMS.join(', ')}` });
+
+export const authSettings = {
+  AUTH_STRATEGY: {
+    schema: strategyOrder,
+    default: 'session',
+    meaning: 'Ordered list of `session`, `jwt`: the first issues, all are accepted.',
+  },
+  AUTH_SECRETS: {
+    schema: secrets,
+    secret: true,
+    defaultText: 'generated in development and test; required in production',
+    meaning:
+      'Ordered list of secrets, 32 bytes or more each, comma-separated (one a line in a file): the first encrypts and signs internal values, all are accepted.',
+  },
+  AUTH_AUDIENCE: {
+    schema: z
+      .string()
+      .regex(/^[\x21-\x7e]{1,255}$/, { error: 'a string of 1 to 255 printable ASCII characters' }),
+    defaultText: '`PUBLIC_URL`',
+    meaning: '`aud` of access tokens.',
+  },
+  JWT_ALGORITHM: {
+    schema: algorithm,
+    default: 'ES256',
+    meaning: 'Algorithm of new signing keys; PS256 or RS256 for verifiers that need it.',
+  },
+  ACCESS_TOKEN_TTL: {
+    schema: duration({ min: 1, max: 86_400 }),
+    default: '10m',
+    meaning: 'Life of an access token.',
+  },
+  REFRESH_REUSE_GRACE: {
+    schema: duration({ max: 300 }),
+    default: '15s',
+    meaning:
+      'How long after its rotation a refresh token still gets the current one (two tabs, a lost answer).',
+  },
+  JWKS_MAX_AGE: {
+    schema: duration({ min: 1, max: 86_400 }),
+    default: '10m',
+    meaning: 'How long other services may cache the public keys.',
+  },
+  SESSION_IDLE_TTL: {
+    schema: duration({ min: 60 }),
+    default: '14d',
+    meaning: 'A session that is not used for this long ends, in both strategies.',
+  },
+  SESSION_ABSOLUTE_TTL: {
+    schema: duration({ min: 60 }),
+    default: '30d',
+    meaning: 'A session ends this long after sign-in, whatever happens.',
+  },
+  SESSIONS_PER_USER: {
+    schema: wholeNumber(1, 1000),
+    default: '20',
+    meaning: 'Live sessions a person may have; at the next sign-in the oldest goes.',
+  },
+} satisfies Record<string, Setting>;
+
+export type AuthConfig = Omit<Values<typeof authSettings>, 'AUTH_SECRETS' | 'AUTH_AUDIENCE'> & {
+  readonly AUTH_SECRETS: readonly string[];
+  readonly AUTH_AUDIENCE: string;
+};
+
+/** What makes a secret guessable, in words, or null. Never repeats the secret. */
+function secretWeakness(secret: string): string | null {
+  const bytes = Buffer.byteLength(secret);
+  if (bytes < SECRET_MIN_BYTES) return `has ${bytes}`;
+  if (PLACEHOLDER.test(secret)) return 'looks like a placeholder';
+  if (new Set(secret).size < 12 || /^(.{1,16}?)\1+$/.test(secret))
+    return 'repeats itself: too little entropy';
+  return null;
+}

@@ -1,0 +1,27 @@
+import { z } from 'zod';
+import { wholeNumber, type Setting, type Values } from './setting.config.js';
+
+const postgresUrl = z.string().refine((text) => /^postgres(ql)?:\/\/[^/]/.test(text) && URL.canParse(text), {
+  error: 'a URL such as postgres://user:password@host:5432/database',
+});
+
+export const databaseSettings = {
+  DATABASE_URL: {
+    schema: postgresUrl,
+    defaultText: 'unset: embedded PostgreSQL in `DATA_DIR`; required in production',
+    secret: true,
+    meaning: 'The PostgreSQL server.',
+  },
+  DATABASE_POOL_SIZE: {
+    schema: wholeNumber(2, 500),
+    default: '10',
+    meaning: 'Connections to PostgreSQL a process opens at most.',
+  },
+  DATA_DIR: {
+    schema: z.string().min(1, { error: 'a folder' }),
+    default: './data',
+    meaning: 'Folder of the embedded database and of generated development secrets.',
+  },
+} satisfies Record<string, Setting>;
+
+export type DatabaseConfig = Values<typeof databaseSettings>;

@@ -1,0 +1,48 @@
+import { join } from 'node:path';
+import type { Options } from '@mikro-orm/core';
+import type { DatabaseConfig } from './database.config.js';
+
+/** How long PostgreSQL may take before a request is answered 503, in milliseconds. */
+export const DATABASE_TIMEOUTS = {
+  connect: 2_000,
+  lock: 3_000,
+  statement: 5_000,
+  query: 6_000,
+  idle: 10_000,
+};
+
+/**
+ * The driver and its options: PostgreSQL for a DATABASE_URL, else PGlite in DATA_DIR. Each is loaded only when it
+ * is the one, so that production runs without the embedded database.
+ *
+ * @param limits `none` for migrations, which may have to wait for a lock or build an index.
+ */
+export async function databaseOptions(
+  config: DatabaseConfig,
+  limits: 'request' | 'none' = 'request',
+): Promise<Partial<Options>> {
+  if (config.DATABASE_URL === undefined) {
+    const { PgliteDriver } = await import('@mikro-orm/pglite');
+    return { driver: PgliteDriver as Driver, dbName: join(config.DATA_DIR, 'postgres') };
+  }
+  const { PostgreSqlDriver } = await import('@mikro-orm/postgresql');
+  return {
+    driver: PostgreSqlDriver as Driver,
+    clientUrl: config.DATABASE_URL,
+    // A migration runs in one connection while another holds the advisory lock.
+    pool: { min: 0, max: limits === 'none' ? 2 : config.DATABASE_POOL_SIZE },
+    driverOptions: {
+      application_name: 'traffy',
+      keepAlive: true,
+      connectionTimeoutMillis: DATABASE_TIMEOUTS.connect,
+      ...(limits === 'request' && {
+        query_timeout: DATABASE_TIMEOUTS.query,
+        statement_timeout: DATABASE_TIMEOUTS.statement,
+        lock_timeout: DATABASE_TIMEOUTS.lock,
+        idle_in_transaction_session_timeout: DATABASE_TIMEOUTS.idle,
+      }),
+    },
+  };
+}
+
+type Driver = NonNullable<Options['driver']>;

@@ -1,0 +1,4 @@
+/** Injection tokens of the configuration's namespaces. */
+export const APP_CONFIG = Symbol('APP_CONFIG');
+export const AUTH_CONFIG = Symbol('AUTH_CONFIG');
+export const PASSWORD_CONFIG = Symbol('PASSWORD_CONFIG');

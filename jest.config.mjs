@@ -1,0 +1,43 @@
+/**
+ * Every suite runs on the embedded database, and, where TEST_DATABASE_URL names a PostgreSQL server, on that one
+ * too (with TEST_REDIS_URL also on Redis).
+ */
+const { TEST_DATABASE_URL, TEST_REDIS_URL } = process.env;
+
+const project = {
+  rootDir: '.',
+  roots: ['<rootDir>/test'],
+  testMatch: ['**/*.spec.ts'],
+  testEnvironment: 'node',
+  setupFiles: ['<rootDir>/test/support/load-nest-first.mjs'],
+  extensionsToTreatAsEsm: ['.ts'],
+  moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },
+  transform: {
+    '^.+\\.ts$': [
+      '@swc/jest',
+      {
+        jsc: {
+          target: 'es2023',
+          parser: { syntax: 'typescript', decorators: true, dynamicImport: true },
+          transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: true },
+          keepClassNames: true,
+        },
+        module: { type: 'es6' },
+        sourceMaps: 'inline',
+      },
+    ],
+  },
+};
+
+const embedded = { ...project, displayName: 'embedded', globals: { testServers: {} } };
+const servers = {
+  ...project,
+  displayName: 'postgresql',
+  globals: { testServers: { databaseUrl: TEST_DATABASE_URL, redisUrl: TEST_REDIS_URL } },
+};
+
+export default {
+  projects: TEST_DATABASE_URL ? [embedded, servers] : [embedded],
+  testTimeout: 60_000,
+  maxWorkers: 2,
+};

@@ -1,0 +1,77 @@
+import { NestFactory } from '@nestjs/core';
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { DestinationStream, Logger } from 'pino';
+import type { Config } from '../config/load.config.js';
+import { AppModule } from './app.module.js';
+import { SigningKey } from './auth/keys/signing-key.entity.js';
+import { Session } from './auth/sessions/session.entity.js';
+import { RefreshToken } from './auth/strategies/jwt/refresh-token.entity.js';
+import { openDatabase, type OpenDatabase } from './database/open.database.js';
+import { serveDocs } from './docs/swagger.js';
+import { createHttpAdapter } from './http/http.adapter.js';
+import { RouteTable } from './http/route-table.js';
+import { createLogger } from './logging/logger.js';
+import { User } from './users/user.entity.js';
+
+/** Every entity of every feature: the schema. */
+export const ENTITIES = [User, Session, RefreshToken, SigningKey];
+
+export interface RunningApp {
+  readonly app: NestFastifyApplication;
+  readonly database: OpenDatabase;
+  readonly logger: Logger;
+  /** Finishes what is in flight, then closes everything. */
+  close(): Promise<void>;
+}
+
+export interface AppOptions {
+  /** Where log lines go; standard output by default. */
+  readonly logDestination?: DestinationStream;
+  /** Hears what is happening, for a person who waits. */
+  readonly tell?: (progress: string) => void;
+}
+
+/**
+ * Opens the database, brings its schema up to date and builds the application, ready to listen or to be sent
+ * requests directly.
+ *
+ * @throws what keeps it from starting: the database away, the data directory held, secrets that do not fit.
+ */
+export async function createApp(config: Config, options: AppOptions = {}): Promise<RunningApp> {
+  const logger = createLogger(config.app, options.logDestination);
+  const database = await openDatabase(config.database, ENTITIES, options.tell ?? (() => undefined));
+  try {
+    const routes = new RouteTable();
+    const app = await NestFactory.create<NestFastifyApplication>(
+      AppModule.forRoot({ config, database: database.database, logger, routes }),
+      createHttpAdapter(config.app, logger, routes),
+      { bodyParser: false, logger: false, abortOnError: false },
+    );
+    allowTrustedOrigins(app, config);
+    if (config.app.DOCS) await serveDocs(app, config);
+    await app.init();
+    await app.getHttpAdapter().getInstance().ready();
+    const close = async () => {
+      await app.close();
+      await database.close();
+    };
+    return { app, database, logger, close };
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+/** CORS for the other origins that are trusted, by an exact list; with none, no reply can be read across origins. */
+function allowTrustedOrigins(app: NestFastifyApplication, config: Config): void {
+  const others = config.app.TRUSTED_ORIGINS.filter((origin) => origin !== config.app.PUBLIC_URL);
+  if (others.length === 0) return;
+  app.enableCors({
+    origin: others,
+    credentials: true,
+    methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
+    allowedHeaders: ['authorization', 'content-type'],
+    exposedHeaders: ['ratelimit', 'ratelimit-policy', 'retry-after', 'www-authenticate', 'x-request-id'],
+    maxAge: 600,
+  });
+}

@@ -1,0 +1,128 @@
+import { Body, Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
+import { ApiOperation, ApiTags } from '@nestjs/swagger';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { ApiProblems, ApiReply } from '../docs/api-reply.decorator.js';
+import { type Client, FromClient } from '../http/client.decorator.js';
+import { Public } from '../http/public.decorator.js';
+import { Problem } from '../problems/problem.js';
+import { RateLimited } from '../throttle/rate-limit.guard.js';
+import {
+  type LoginBody,
+  type LoginReply,
+  type LogoutBody,
+  type LogoutQuery,
+  type LogoutReply,
+  type MeReply,
+  type RefreshBody,
+  type RefreshReply,
+  loginReplySchema,
+  loginSchema,
+  logoutQuerySchema,
+  logoutReplySchema,
+  logoutSchema,
+  meReplySchema,
+  refreshReplySchema,
+  refreshSchema,
+} from './auth.dto.js';
+import { Presented, requireLive } from './auth.guard.js';
+import { AuthService } from './auth.service.js';
+import { CredentialReply } from './credential-reply.js';
+import type { Authentication } from './strategies/authenticator.js';
+
+/** Sign in, who am I, sign out: the same for every strategy. */
+@ApiTags('Sign-in')
+@Controller()
+export class AuthController {
+  constructor(
+    private readonly auth: AuthService,
+    private readonly credentials: CredentialReply,
+  ) {}
+
+  @Post('login')
+  @HttpCode(200)
+  @Public('read')
+  @RateLimited('login')
+  @ApiOperation({ summary: 'Sign in', operationId: 'login' })
+  @ApiReply(200, loginReplySchema, 'Signed in')
+  @ApiProblems('validation_failed', 'conflicting_credentials', 'invalid_credentials', 'overloaded')
+  async login(
+    @Body({ schema: loginSchema }) body: LoginBody,
+    @Presented() presented: Authentication,
+    @FromClient() client: Client,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<LoginReply> {
+    if (presented.hasConflict) throw new Problem('conflicting_credentials');
+    const { email, password, transport = 'bearer' } = body;
+    const signedIn = await this.auth.signIn(email, password, transport, presented, client);
+    if (!signedIn) throw new Problem('invalid_credentials');
+    this.credentials.write(request, reply, signedIn);
+    const { session, credential } = signedIn;
+    return {
+      success: true,
+      email: session.email,
+      session: {
+        id: session.sessionId,
+        strategy: session.strategy,
+        created_at: session.createdAt.toISOString(),
+        expires_at: session.expiresAt.toISOString(),
+      },
+      ...credential.body,
+    };
+  }
+
+  @Get('me')
+  @Public('read')
+  @ApiOperation({ summary: 'Who am I?', operationId: 'me' })
+  @ApiReply(200, meReplySchema, 'Who the credential stands for, or nobody')
+  @ApiProblems('conflicting_credentials')
+  me(@Presented() { live, dead, hasConflict }: Authentication): MeReply {
+    if (hasConflict) throw new Problem('conflicting_credentials');
+    if (live) return { logged_in: true, email: live.email };
+    return { logged_in: false, ...(dead && { action: dead.action }) };
+  }
+
+  @Post('refresh')
+  @HttpCode(200)
+  @Public()
+  @ApiOperation({ summary: 'Exchange a refresh token for new tokens', operationId: 'refresh' })
+  @ApiReply(200, refreshReplySchema, 'New tokens')
+  @ApiProblems('validation_failed', 'refresh_invalid', 'refresh_expired', 'refresh_revoked', 'refresh_reused')
+  async refresh(
+    @Body({ schema: refreshSchema }) body: RefreshBody,
+    @FromClient() client: Client,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<RefreshReply> {
+    const fromBody = body?.refresh_token;
+    const token = fromBody ?? this.credentials.refreshTokens(request)[0];
+    if (token === undefined)
+      throw new Problem('refresh_invalid', { detail: 'The request carries no refresh token.' });
+    const refreshed = await this.auth.refresh(token, fromBody === undefined ? 'cookie' : 'bearer', client);
+    if (typeof refreshed === 'string') throw new Problem(`refresh_${refreshed}`);
+    this.credentials.write(request, reply, refreshed);
+    return refreshed.credential.body;
+  }
+
+  @Post('logout')
+  @HttpCode(200)
+  @Public('read')
+  @ApiOperation({ summary: 'Sign out', operationId: 'logout' })
+  @ApiReply(200, logoutReplySchema, 'Signed out; whatever was sent opens nothing any more')
+  @ApiProblems('validation_failed', 'authentication_required', 'credential_expired')
+  async logout(
+    @Query({ schema: logoutQuerySchema }) { scope = 'local' }: LogoutQuery,
+    @Body({ schema: logoutSchema }) body: LogoutBody,
+    @Presented() presented: Authentication,
+    @FromClient() client: Client,
+    @Req() request: FastifyRequest,
+    @Res({ passthrough: true }) reply: FastifyReply,
+  ): Promise<LogoutReply> {
+    if (scope !== 'local') requireLive(presented);
+    const refreshTokens = this.credentials.refreshTokens(request);
+    if (body?.refresh_token !== undefined) refreshTokens.push(body.refresh_token);
+    await this.auth.signOut(presented, refreshTokens, scope, client);
+    this.credentials.clearAll(reply);
+    return { logged_in: false };
+  }
+}

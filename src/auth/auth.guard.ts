@@ -1,0 +1,65 @@
+import { type CanActivate, createParamDecorator, type ExecutionContext, Injectable } from '@nestjs/common';
+import { Reflector } from '@nestjs/core';
+import type { FastifyRequest } from 'fastify';
+import type { CurrentUserInfo } from '../http/current-user.decorator.js';
+import { ACCESS, type Access } from '../http/public.decorator.js';
+import { Problem } from '../problems/problem.js';
+import type { ProblemCode } from '../problems/problem.catalogue.js';
+import { SessionActivity } from './sessions/session-activity.service.js';
+import type { DeadCredential } from './strategies/auth.strategy.js';
+import { type Authentication, Authenticator } from './strategies/authenticator.js';
+
+type AuthenticatedRequest = FastifyRequest & { user?: CurrentUserInfo; authentication?: Authentication };
+
+const CODES = {
+  invalid: 'credential_invalid',
+  expired: 'credential_expired',
+  revoked: 'credential_revoked',
+} as const satisfies Record<DeadCredential['reason'], ProblemCode>;
+
+/** Closes every route that is not `@Public` to callers without a live credential. */
+@Injectable()
+export class AuthGuard implements CanActivate {
+  constructor(
+    private readonly reflector: Reflector,
+    private readonly authenticator: Authenticator,
+    private readonly activity: SessionActivity,
+  ) {}
+
+  async canActivate(context: ExecutionContext): Promise<boolean> {
+    const access = this.reflector.getAllAndOverride<Access | undefined>(ACCESS, [
+      context.getHandler(),
+      context.getClass(),
+    ]);
+    if (access === 'none') return true;
+    const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
+    const { authorization, cookie } = request.headers;
+    const authentication = await this.authenticator.read({ authorization, cookie });
+    request.authentication = authentication;
+    if (authentication.live) this.activity.note(authentication.live.sessionId);
+    if (access === 'optional') return true;
+    const { userId, sessionId } = requireLive(authentication);
+    request.user = { userId, sessionId };
+    return true;
+  }
+}
+
+/** Hands a handler what the request's credentials said. Only for routes that do not ignore them. */
+export const Presented = createParamDecorator((_data: unknown, context: ExecutionContext): Authentication => {
+  const { authentication } = context.switchToHttp().getRequest<AuthenticatedRequest>();
+  if (!authentication) throw new Error('Presented stands on a route that ignores credentials');
+  return authentication;
+});
+
+/**
+ * The session that a request acts for.
+ *
+ * @throws Problem 401 with why there is none, or 400 when credentials of different people came together.
+ */
+export function requireLive(authentication: Authentication): NonNullable<Authentication['live']> {
+  const { live, dead, hasConflict } = authentication;
+  if (hasConflict) throw new Problem('conflicting_credentials');
+  if (live) return live;
+  if (!dead) throw new Problem('authentication_required');
+  throw new Problem(CODES[dead.reason], { action: dead.action });
+}

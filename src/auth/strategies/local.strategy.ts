@@ -1,0 +1,36 @@
+import { Injectable } from '@nestjs/common';
+import { PassportStrategy } from '@nestjs/passport';
+import { Strategy } from 'passport-local';
+import { UsersService, type VerifiedUser } from '../../users/users.service.js';
+import { unregistered } from './unregistered.js';
+
+/** An address and a password as passport-local finds them in a request. */
+export interface PasswordCredential {
+  readonly body: { readonly email: string; readonly password: string };
+}
+
+/** passport-local turns an empty password away before it costs a hash, and that would show: none arrives empty. */
+const MARK = '=';
+
+/** What to hand to Passport for an address and a password, which may be empty. */
+export function passwordCredential(email: string, password: string): PasswordCredential {
+  return { body: { email, password: `${MARK}${password}` } };
+}
+
+/** The Passport strategy of passwords: success with the user, fail without a reason. */
+@Injectable()
+export class LocalStrategy extends PassportStrategy(Strategy) {
+  override readonly name = 'local';
+
+  constructor(private readonly users: UsersService) {
+    super({ usernameField: 'email', passwordField: 'password' });
+  }
+
+  getPassportInstance() {
+    return unregistered;
+  }
+
+  async validate(email: string, marked: string): Promise<VerifiedUser | false> {
+    return (await this.users.verifyPassword(email, marked.slice(MARK.length))) ?? false;
+  }
+}

@@ -1,0 +1,69 @@
+/**
+ * What `npm start` runs: builds when the sources changed, then serves in this same process, so that a signal to
+ * the process or to its whole group finds one server. Plain JavaScript, because it runs before the build.
+ */
+import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { dirname, join } from 'node:path';
+import { fileURLToPath, pathToFileURL } from 'node:url';
+
+const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
+const stamp = join(root, 'dist', 'built-from');
+const entry = join(root, 'dist', 'src', 'main.js');
+
+if (Number(process.versions.node.split('.')[0]) < 22) {
+  process.stderr.write(
+    `Traffy cannot start: this is Node.js ${process.versions.node}, and the Node.js 24 that npm ci brings along is missing. ` +
+      'Run npm ci again with install scripts allowed, or install Node.js 24.\n',
+  );
+  process.exit(1);
+}
+
+await buildOnce();
+process.argv.splice(1, 1, entry);
+await import(pathToFileURL(entry).href);
+
+/** Builds unless the build is of these sources. Several starts at once queue here, and one builds. */
+async function buildOnce() {
+  const wanted = sourceHash();
+  if (isBuiltFrom(wanted)) return;
+  const { DatabaseSync } = await import('node:sqlite');
+  const cache = join(root, 'node_modules', '.cache');
+  mkdirSync(cache, { recursive: true });
+  // A lock of the operating system: it ends with the process that holds it.
+  const lock = new DatabaseSync(join(cache, 'traffy-build.lock'));
+  lock.exec('pragma busy_timeout = 120000; begin exclusive');
+  try {
+    if (isBuiltFrom(wanted)) return;
+    process.stdout.write('Traffy: building\n');
+    const nest = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
+    const { status, stdout, stderr } = spawnSync(process.execPath, [nest, 'build'], {
+      cwd: root,
+      encoding: 'utf8',
+    });
+    if (status !== 0) {
+      process.stderr.write(`Traffy cannot start: the build failed.\n${stdout}${stderr}`);
+      process.exit(1);
+    }
+    writeFileSync(stamp, wanted);
+  } finally {
+    lock.close();
+  }
+}
+
+function isBuiltFrom(hash) {
+  return existsSync(entry) && existsSync(stamp) && readFileSync(stamp, 'utf8') === hash;
+}
+
+function sourceHash() {
+  const hash = createHash('sha256').update(process.versions.node);
+  const files = [
+    'package-lock.json',
+    '.swcrc',
+    'nest-cli.json',
+    ...globSync('{config,src}/**/*.ts', { cwd: root }),
+  ];
+  for (const file of files.toSorted()) hash.update(file).update(readFileSync(join(root, file)));
+  return hash.digest('hex');
+}

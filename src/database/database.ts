@@ -1,0 +1,56 @@
+import type { MikroORM } from '@mikro-orm/core';
+import type { SqlEntityManager } from '@mikro-orm/sql';
+import { CompiledQuery, type RawBuilder } from 'kysely';
+
+/**
+ * Where statements go: the pool, or one transaction. Inside a transaction everything goes through the value that
+ * `transaction` hands out: the embedded database has one connection, and a second one would wait for ever.
+ */
+export interface Queries {
+  readonly em: SqlEntityManager;
+  /** Runs one statement with bound parameters and gives its rows. */
+  query<Row>(statement: RawBuilder<Row>): Promise<Row[]>;
+}
+
+/** The database, as the rest of the service sees it. Times and single use are decided by its clock. */
+export class Database implements Queries {
+  constructor(private readonly orm: MikroORM) {}
+
+  /** A fresh entity manager. */
+  get em(): SqlEntityManager {
+    return this.orm.em.fork() as SqlEntityManager;
+  }
+
+  query<Row>(statement: RawBuilder<Row>): Promise<Row[]> {
+    return run(this.em, statement);
+  }
+
+  /** Commits when `work` resolves, rolls back when it throws. */
+  transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
+    return this.em.transactional((em) => {
+      const manager = em as SqlEntityManager;
+      return work({ em: manager, query: (statement) => run(manager, statement) });
+    });
+  }
+
+  /** @throws when the database does not answer within the time. */
+  async ping(timeoutMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const timeout = new Promise<never>((_, reject) => {
+      timer = setTimeout(() => reject(new Error('the database did not answer in time')), timeoutMs);
+    });
+    const answer = this.orm.em.getConnection() as unknown as {
+      getClient(): { executeQuery(query: CompiledQuery): Promise<unknown> };
+    };
+    try {
+      await Promise.race([answer.getClient().executeQuery(CompiledQuery.raw('select 1')), timeout]);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+}
+
+async function run<Row>(em: SqlEntityManager, statement: RawBuilder<Row>): Promise<Row[]> {
+  const result = await statement.execute(em.getKysely());
+  return result.rows;
+}

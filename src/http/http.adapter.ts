@@ -1,0 +1,100 @@
+import type { Socket } from 'node:net';
+import { FastifyAdapter } from '@nestjs/platform-fastify';
+import { type FastifyReply, type FastifyRequest, LogController } from 'fastify';
+import type { Logger } from 'pino';
+import { v7 as uuidv7 } from 'uuid';
+import type { AppConfig } from '../../config/app.config.js';
+import type { ProblemCode } from '../problems/problem.catalogue.js';
+import { Problem } from '../problems/problem.js';
+import { acceptOnlyJson, BODY_LIMIT, bodyTypeProblem } from './json-body.js';
+import type { RouteTable } from './route-table.js';
+import { securityHeaders } from './security-headers.js';
+
+/** Milliseconds in which header fields, and the whole request, must have arrived; how long a connection idles. */
+const TIMEOUTS = { headers: 10_000, request: 15_000, keepAlive: 72_000 };
+const HEADER_LIMIT = 16 * 1024;
+
+/** Replies are JSON of some kind, so a client must accept one. */
+const ACCEPTS_JSON = /\*\/\*|application\/(?:\*|(?:[a-z.-]+\+)?json)/i;
+
+/**
+ * Fastify as Nest drives it: limits and timeouts, JSON bodies only, fixed security headers, one log line a
+ * request. Everything a request passes before Nest stands here.
+ */
+export function createHttpAdapter(config: AppConfig, logger: Logger, routes: RouteTable): FastifyAdapter {
+  const adapter = new FastifyAdapter({
+    loggerInstance: logger,
+    // One line a request, of our own, instead of Fastify's two.
+    logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
+    genReqId: () => uuidv7(),
+    requestIdHeader: false,
+    trustProxy: trustedProxies(config),
+    bodyLimit: BODY_LIMIT,
+    requestTimeout: TIMEOUTS.request,
+    keepAliveTimeout: TIMEOUTS.keepAlive,
+    http: {
+      headersTimeout: TIMEOUTS.headers,
+      maxHeaderSize: HEADER_LIMIT,
+      connectionsCheckingInterval: 2_000,
+    },
+    routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false },
+    return503OnClosing: true,
+    clientErrorHandler: answerBrokenMessage,
+    skipMiddie: true,
+  });
+  const fastify = adapter.getInstance();
+  fastify.addHook('onRoute', (route) => routes.add(route.url, route.method));
+
+  const fixedHeaders = securityHeaders(config);
+  fastify.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done) => {
+    reply.headers(fixedHeaders).header('x-request-id', request.id);
+    const { accept } = request.headers;
+    if (accept && !ACCEPTS_JSON.test(accept) && !servesPages(request))
+      return done(new Problem('not_acceptable'));
+    return done(bodyTypeProblem(request) ?? undefined);
+  });
+  fastify.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done) => {
+    request.log.info({
+      event: 'request',
+      method: request.method,
+      // The route, not the URL: a query or a path parameter may hold what no log should.
+      route: request.routeOptions.url ?? 'none',
+      status: reply.statusCode,
+      ms: Math.round(reply.elapsedTime * 10) / 10,
+      ip: request.ip,
+    });
+    done();
+  });
+  acceptOnlyJson(fastify as never);
+  return adapter;
+}
+
+function trustedProxies({
+  TRUST_PROXY,
+}: AppConfig): false | string[] | ((address: string, hop: number) => boolean) {
+  if (TRUST_PROXY === 0) return false;
+  return typeof TRUST_PROXY === 'number' ? (_address, hop) => hop < TRUST_PROXY : [...TRUST_PROXY];
+}
+
+function servesPages(request: FastifyRequest): boolean {
+  return request.url === '/docs' || request.url.startsWith('/docs/');
+}
+
+/** Answers what is not HTTP, which never reaches a route, and closes the connection. */
+function answerBrokenMessage(error: NodeJS.ErrnoException, socket: Socket): void {
+  if (error.code === 'ECONNRESET' || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const problem = new Problem(brokenMessageCode(error.code));
+  const body = JSON.stringify(problem.body(uuidv7()));
+  socket.end(
+    `HTTP/1.1 ${problem.status} Bad Request\r\nContent-Type: application/problem+json\r\n` +
+      `Content-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,
+  );
+}
+
+function brokenMessageCode(code: string | undefined): ProblemCode {
+  if (code === 'HPE_HEADER_OVERFLOW') return 'headers_too_large';
+  return code === 'ERR_HTTP_REQUEST_TIMEOUT' ? 'request_timeout' : 'malformed_request';
+}

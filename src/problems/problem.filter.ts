@@ -1,0 +1,72 @@
+import { type ArgumentsHost, Catch, type ExceptionFilter, HttpException } from '@nestjs/common';
+import type { FastifyReply, FastifyRequest } from 'fastify';
+import { RouteTable } from '../http/route-table.js';
+import { isDatabaseOutage } from './database-outage.js';
+import type { ProblemCode } from './problem.catalogue.js';
+import { Overloaded } from './overload.js';
+import { Problem } from './problem.js';
+
+/** Seconds after which a client may try again when the database is away. */
+const RETRY_AFTER_OUTAGE = '5';
+/** Seconds in which a full queue has moved on. */
+const RETRY_AFTER_OVERLOAD = '5';
+
+const CODE_OF_STATUS: Readonly<Record<number, ProblemCode>> = {
+  400: 'malformed_request',
+  404: 'not_found',
+  408: 'request_timeout',
+  413: 'body_too_large',
+  414: 'uri_too_long',
+  415: 'unsupported_media_type',
+};
+
+/**
+ * The one place where an error becomes an answer. What the client may know comes from the catalogue; what the
+ * operator must know goes to the log.
+ */
+@Catch()
+export class ProblemFilter implements ExceptionFilter {
+  constructor(private readonly routes: RouteTable) {}
+
+  catch(error: unknown, host: ArgumentsHost): void {
+    const http = host.switchToHttp();
+    const request = http.getRequest<FastifyRequest>();
+    const reply = http.getResponse<FastifyReply>();
+    if (reply.sent) return;
+    const problem = this.toProblem(error, request);
+    if (problem.status >= 500) request.log.error({ event: 'request_failed', code: problem.code, err: error });
+    void reply
+      .code(problem.status)
+      .headers(problem.headers)
+      .header('cache-control', 'no-store')
+      .type('application/problem+json')
+      .send(JSON.stringify(problem.body(request.id)));
+  }
+
+  private toProblem(error: unknown, request: FastifyRequest): Problem {
+    if (error instanceof Problem) return error;
+    if (isDatabaseOutage(error)) {
+      return new Problem('service_unavailable', { headers: { 'retry-after': RETRY_AFTER_OUTAGE } });
+    }
+    if (error instanceof Overloaded) {
+      return new Problem('overloaded', { headers: { 'retry-after': RETRY_AFTER_OVERLOAD } });
+    }
+    const status = statusOf(error);
+    if (status === 404) return this.notFound(request);
+    const code = status === undefined ? undefined : CODE_OF_STATUS[status];
+    return new Problem(code ?? 'internal_error');
+  }
+
+  private notFound(request: FastifyRequest): Problem {
+    const allowed = this.routes.methodsOf(request.url);
+    if (allowed.length === 0) return new Problem('not_found');
+    return new Problem('method_not_allowed', { headers: { allow: allowed.join(', ') } });
+  }
+}
+
+/** The 4xx status that Nest or Fastify gave an error of the request, if any. */
+function statusOf(error: unknown): number | undefined {
+  if (error instanceof HttpException) return error.getStatus();
+  if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
+  return typeof error.statusCode === 'number' ? error.statusCode : undefined;
+}

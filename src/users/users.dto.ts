@@ -1,0 +1,43 @@
+import { z } from 'zod';
+import { canonicalEmail } from './email.js';
+
+/** The longest password there may be, in bytes of UTF-8: it bounds what one hash reads. */
+export const PASSWORD_MAX_BYTES = 1024;
+
+/** Unpaired surrogates and NUL have no faithful form in UTF-8 and in PostgreSQL. */
+const faithful = (text: string) => text.isWellFormed() && !text.includes('\0');
+
+export const emailSchema = z
+  .string({ error: 'must be a string' })
+  .refine((email) => faithful(email) && canonicalEmail(email) !== null, {
+    error: 'must be one e-mail address, without surrounding space',
+  })
+  .meta({ format: 'email', maxLength: 254, examples: ['test@example.com'] });
+
+export const passwordSchema = z
+  .string({ error: 'must be a string' })
+  .refine(faithful, { error: 'must not contain NUL or unpaired surrogates' })
+  .refine((password) => Buffer.byteLength(password) <= PASSWORD_MAX_BYTES, {
+    error: `must have ${PASSWORD_MAX_BYTES} bytes at most`,
+  })
+  .meta({ format: 'password', maxLength: PASSWORD_MAX_BYTES, examples: ['yourlongpassphrase'] });
+
+export const signupSchema = z
+  .strictObject({ email: emailSchema, password: passwordSchema })
+  .meta({ id: 'Signup' });
+export type SignupBody = z.output<typeof signupSchema>;
+
+export const signupReplySchema = z
+  .object({
+    id: z.uuid().meta({ examples: ['019a0000-0000-7000-8000-000000000000'] }),
+    message: z.literal('Signup successful'),
+  })
+  .meta({ id: 'SignupReply' });
+
+export const accountSchema = z
+  .object({
+    id: z.uuid().meta({ examples: ['019a0000-0000-7000-8000-000000000000'] }),
+    email: z.string().meta({ examples: ['test@example.com'] }),
+    created_at: z.iso.datetime().meta({ examples: ['2026-11-22T12:00:00.000Z'] }),
+  })
+  .meta({ id: 'Account' });

@@ -1,0 +1,133 @@
+import { createHash, randomBytes } from 'node:crypto';
+import {
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+} from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import pg from 'pg';
+import type { DatabaseConfig } from '../../config/database.config.js';
+import { ENTITIES } from '../../src/app.factory.js';
+import { openDatabase } from '../../src/database/open.database.js';
+
+/** The servers that a run was given; none for the embedded database. */
+declare const testServers: { readonly databaseUrl?: string; readonly redisUrl?: string };
+
+export const onServer = testServers.databaseUrl !== undefined;
+export const redisUrl = testServers.redisUrl;
+
+/** A migrated, empty database of its own, as settings for the application. */
+export interface TestDatabase {
+  readonly env: Readonly<Record<string, string>>;
+  /** The data folder, on either kind. */
+  readonly dataDir: string;
+  drop(): Promise<void>;
+}
+
+const root = join(import.meta.dirname, '..', '..');
+
+/** Copies a template that is migrated once for each state of the migrations. */
+export async function createTestDatabase(): Promise<TestDatabase> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'traffy-test-'));
+  const removeData = () => rmSync(dataDir, { recursive: true, force: true });
+  if (testServers.databaseUrl === undefined) {
+    cpSync(await embeddedTemplate(), join(dataDir, 'postgres'), { recursive: true });
+    return { env: { DATA_DIR: dataDir }, dataDir, drop: async () => removeData() };
+  }
+  const server = testServers.databaseUrl;
+  const template = await serverTemplate(server);
+  const name = `traffy_test_${randomBytes(6).toString('hex')}`;
+  await administer(server, `create database ${name} template ${template}`);
+  const drop = async () => {
+    removeData();
+    await administer(server, `drop database if exists ${name} with (force)`);
+  };
+  return { env: { DATA_DIR: dataDir, DATABASE_URL: withDatabase(server, name) }, dataDir, drop };
+}
+
+/** An empty database without a schema: what a first start finds. */
+export async function createEmptyDatabase(): Promise<TestDatabase> {
+  const dataDir = mkdtempSync(join(tmpdir(), 'traffy-test-'));
+  const removeData = () => rmSync(dataDir, { recursive: true, force: true });
+  if (testServers.databaseUrl === undefined)
+    return { env: { DATA_DIR: dataDir }, dataDir, drop: async () => removeData() };
+  const server = testServers.databaseUrl;
+  const name = `traffy_test_${randomBytes(6).toString('hex')}`;
+  await administer(server, `create database ${name} template template0`);
+  const drop = async () => {
+    removeData();
+    await administer(server, `drop database if exists ${name} with (force)`);
+  };
+  return { env: { DATA_DIR: dataDir, DATABASE_URL: withDatabase(server, name) }, dataDir, drop };
+}
+
+/** Runs one statement on the server itself. */
+export async function administer(server: string, statement: string): Promise<void> {
+  const client = new pg.Client({ connectionString: server });
+  await client.connect();
+  try {
+    await client.query(statement);
+  } finally {
+    await client.end();
+  }
+}
+
+async function embeddedTemplate(): Promise<string> {
+  const cache = join(root, 'node_modules', '.cache', 'traffy-test');
+  const template = join(cache, `embedded-${migrationsHash()}`);
+  if (existsSync(template)) return template;
+  mkdirSync(cache, { recursive: true });
+  const draft = mkdtempSync(join(cache, 'draft-'));
+  await migrate({ DATA_DIR: draft, DATABASE_URL: undefined, DATABASE_POOL_SIZE: 2 });
+  try {
+    renameSync(join(draft, 'postgres'), template);
+  } catch (error) {
+    // Another worker was quicker; its template is as good.
+    if (!existsSync(template)) throw error;
+  }
+  rmSync(draft, { recursive: true, force: true });
+  return template;
+}
+
+async function serverTemplate(server: string): Promise<string> {
+  const template = `traffy_template_${migrationsHash()}`;
+  const client = new pg.Client({ connectionString: server });
+  await client.connect();
+  try {
+    await client.query('select pg_advisory_lock(7236339202)');
+    const { rowCount } = await client.query('select 1 from pg_database where datname = $1', [template]);
+    if (rowCount) return template;
+    const draft = `${template}_draft`;
+    await client.query(`drop database if exists ${draft} with (force)`);
+    await client.query(`create database ${draft} template template0`);
+    await migrate({ DATA_DIR: tmpdir(), DATABASE_URL: withDatabase(server, draft), DATABASE_POOL_SIZE: 2 });
+    await client.query(`alter database ${draft} rename to ${template}`);
+    return template;
+  } finally {
+    await client.end();
+  }
+}
+
+async function migrate(config: DatabaseConfig): Promise<void> {
+  const { close } = await openDatabase(config, ENTITIES, () => undefined);
+  await close();
+}
+
+function migrationsHash(): string {
+  const folder = join(root, 'src', 'database', 'migrations');
+  const hash = createHash('sha256').update(readFileSync(join(root, 'package-lock.json')));
+  for (const file of readdirSync(folder).toSorted()) hash.update(readFileSync(join(folder, file)));
+  return hash.digest('hex').slice(0, 16);
+}
+
+function withDatabase(server: string, name: string): string {
+  const url = new URL(server);
+  url.pathname = `/${name}`;
+  return url.href;
+}
