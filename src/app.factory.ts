@@ -29,6 +29,8 @@ export interface AppOptions {
   readonly logDestination?: DestinationStream;
   /** Hears what is happening, for a person who waits. */
   readonly tell?: (progress: string) => void;
+  /** A database that is open already, for several applications in one process. Whoever opened it closes it. */
+  readonly database?: OpenDatabase;
 }
 
 /**
@@ -39,7 +41,11 @@ export interface AppOptions {
  */
 export async function createApp(config: Config, options: AppOptions = {}): Promise<RunningApp> {
   const logger = createLogger(config.app, options.logDestination);
-  const database = await openDatabase(config.database, ENTITIES, options.tell ?? (() => undefined));
+  const database =
+    options.database ?? (await openDatabase(config.database, ENTITIES, options.tell ?? (() => undefined)));
+  const closeDatabase = async () => {
+    if (!options.database) await database.close();
+  };
   try {
     const routes = new RouteTable();
     const app = await NestFactory.create<NestFastifyApplication>(
@@ -53,11 +59,11 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     await app.getHttpAdapter().getInstance().ready();
     const close = async () => {
       await app.close();
-      await database.close();
+      await closeDatabase();
     };
     return { app, database, logger, close };
   } catch (error) {
-    await database.close();
+    await closeDatabase();
     throw error;
   }
 }
@@ -73,5 +79,7 @@ function allowTrustedOrigins(app: NestFastifyApplication, config: Config): void 
     allowedHeaders: ['authorization', 'content-type'],
     exposedHeaders: ['ratelimit', 'ratelimit-policy', 'retry-after', 'www-authenticate', 'x-request-id'],
     maxAge: 600,
+    // An OPTIONS that is no preflight is answered like any other method.
+    strictPreflight: false,
   });
 }

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type FastifyReply, type FastifyRequest, LogController } from 'fastify';
+import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import type { AppConfig } from '../../config/app.config.js';
 import type { ProblemCode } from '../problems/problem.catalogue.js';
 import { Problem } from '../problems/problem.js';
+import { writeProblem } from '../problems/write-problem.js';
 import { acceptOnlyJson, BODY_LIMIT, bodyTypeProblem } from './json-body.js';
 import type { RouteTable } from './route-table.js';
 import { securityHeaders } from './security-headers.js';
@@ -22,6 +23,7 @@ const ACCEPTS_JSON = /\*\/\*|application\/(?:\*|(?:[a-z.-]+\+)?json)/i;
  * request. Everything a request passes before Nest stands here.
  */
 export function createHttpAdapter(config: AppConfig, logger: Logger, routes: RouteTable): FastifyAdapter {
+  const fixedHeaders = securityHeaders(config);
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
     // One line a request, of our own, instead of Fastify's two.
@@ -40,12 +42,17 @@ export function createHttpAdapter(config: AppConfig, logger: Logger, routes: Rou
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false },
     return503OnClosing: true,
     clientErrorHandler: answerBrokenMessage,
+    // An address that cannot be decoded is answered before any hook runs.
+    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+      reply.headers(fixedHeaders).header('x-request-id', request.id);
+      const isTooLong = error.statusCode === 414;
+      writeProblem(reply, new Problem(isTooLong ? 'uri_too_long' : 'malformed_request'));
+    },
     skipMiddie: true,
   });
   const fastify = adapter.getInstance();
   fastify.addHook('onRoute', (route) => routes.add(route.url, route.method));
 
-  const fixedHeaders = securityHeaders(config);
   fastify.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done) => {
     reply.headers(fixedHeaders).header('x-request-id', request.id);
     const { accept } = request.headers;

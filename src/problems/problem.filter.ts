@@ -5,6 +5,7 @@ import { isDatabaseOutage } from './database-outage.js';
 import type { ProblemCode } from './problem.catalogue.js';
 import { Overloaded } from './overload.js';
 import { Problem } from './problem.js';
+import { writeProblem } from './write-problem.js';
 
 /** Seconds after which a client may try again when the database is away. */
 const RETRY_AFTER_OUTAGE = '5';
@@ -35,12 +36,7 @@ export class ProblemFilter implements ExceptionFilter {
     if (reply.sent) return;
     const problem = this.toProblem(error, request);
     if (problem.status >= 500) request.log.error({ event: 'request_failed', code: problem.code, err: error });
-    void reply
-      .code(problem.status)
-      .headers(problem.headers)
-      .header('cache-control', 'no-store')
-      .type('application/problem+json')
-      .send(JSON.stringify(problem.body(request.id)));
+    writeProblem(reply, problem);
   }
 
   private toProblem(error: unknown, request: FastifyRequest): Problem {

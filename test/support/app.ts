@@ -1,7 +1,7 @@
 import type { RawBuilder } from 'kysely';
 import { loadConfig, type Config } from '../../config/load.config.js';
 import { createApp, type RunningApp } from '../../src/app.factory.js';
-import { createTestDatabase, type TestDatabase } from './database.js';
+import { createTestDatabase, onServer, type TestDatabase } from './database.js';
 import { Client } from './client.js';
 
 /** Long, random, and the same in every run: tests are repeatable. */
@@ -28,13 +28,13 @@ export interface TestApp {
 export interface TestAppOptions {
   /** Settings on top of those for tests. */
   readonly env?: Readonly<Record<string, string>>;
-  /** A database to share with another application; it is then left when this one closes. */
-  readonly database?: TestDatabase;
+  /** An application to share the database with, as another node; its database is left when this one closes. */
+  readonly sibling?: TestApp;
 }
 
 /** The whole application on a database of its own, configured as an operator would: by environment variables. */
-export async function startApp({ env = {}, database }: TestAppOptions = {}): Promise<TestApp> {
-  const testDatabase = database ?? (await createTestDatabase());
+export async function startApp({ env = {}, sibling }: TestAppOptions = {}): Promise<TestApp> {
+  const testDatabase = sibling?.testDatabase ?? (await createTestDatabase());
   const config = loadConfig({
     APP_ENV: 'test',
     AUTH_SECRETS: TEST_SECRET,
@@ -43,10 +43,14 @@ export async function startApp({ env = {}, database }: TestAppOptions = {}): Pro
     ...env,
   });
   const lines: string[] = [];
-  const running = await createApp(config, { logDestination: { write: (line) => void lines.push(line) } });
+  const running = await createApp(config, {
+    logDestination: { write: (line) => void lines.push(line) },
+    // The embedded database can be open once; on a server each node has its own connections.
+    ...(sibling && !onServer && { database: sibling.running.database }),
+  });
   const close = async () => {
     await running.close();
-    if (!database) await testDatabase.drop();
+    if (!sibling) await testDatabase.drop();
   };
   return {
     config,
