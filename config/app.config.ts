@@ -1,5 +1,4 @@
 import { isIP } from 'node:net';
-import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { onOff, origin, wholeNumber, type Setting, type Values } from './setting.config.js';
 
@@ -18,7 +17,7 @@ const trustProxy = z
   .refine((text) => /^\d{1,2}$/.test(text) || text.split(',').every(isNetwork), {
     error:
       'a hop count (0 = no proxy) or a comma-separated list of addresses or networks such as 10.0.0.0/8; ' +
-      'true is refused, because it lets every client choose its own address',
+      'true and /0 are refused, because they let every client choose its own address',
   })
   .transform((text): TrustProxy => (/^\d+$/.test(text) ? Number(text) : text.split(',')));
 
@@ -79,7 +78,11 @@ export type AppConfig = Omit<Values<typeof appSettings>, 'PUBLIC_URL' | 'TRUSTED
   readonly TRUSTED_ORIGINS: readonly string[];
 };
 
+/** An address, or an address and a prefix length. A length of 0 is everybody: what `true` would be. */
 function isNetwork(text: string): boolean {
-  if (isIP(text) !== 0) return true;
-  return ipaddr.isValidCIDR(text);
+  const [address = '', length, ...rest] = text.split('/');
+  const family = isIP(address);
+  if (family === 0 || rest.length > 0) return false;
+  if (length === undefined) return true;
+  return /^[1-9]\d{0,2}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128);
 }

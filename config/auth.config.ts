@@ -12,10 +12,10 @@ export const SIGNING_ALGORITHMS = ['ES256', 'PS256', 'RS256'] as const;
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
 /** ASVS 5.0.0 11.2.3 and RFC 7518 §3.2: a key for SHA-256 has at least as many bits. */
-const SECRET_MIN_BYTES = 32;
-/** Words people paste instead of making a secret. */
+export const SECRET_MIN_BYTES = 32;
+/** What people write or paste instead of making a secret. */
 const PLACEHOLDER =
-  /change.?me|replace.?me|example|placeholder|your.{0,3}secret|secret.?key|password|default/i;
+  /change.?me|replace.?me|example|placeholder|your.{0,3}secret|secret.?key|password|default|qwerty|asdfgh|123456|abcdef/i;
 
 const strategyOrder = z
   .string()
@@ -124,7 +124,14 @@ function secretWeakness(secret: string): string | null {
   const bytes = Buffer.byteLength(secret);
   if (bytes < SECRET_MIN_BYTES) return `has ${bytes}`;
   if (PLACEHOLDER.test(secret)) return 'looks like a placeholder';
-  if (new Set(secret).size < 12 || /^(.{1,16}?)\1+$/.test(secret))
-    return 'repeats itself: too little entropy';
-  return null;
+  return isMonotonous(secret) ? 'repeats itself: too little entropy' : null;
+}
+
+/** Few different characters, few different steps from one to the next, or a short text again and again. */
+function isMonotonous(secret: string): boolean {
+  const codes = [...secret].map((character) => character.codePointAt(0) ?? 0);
+  const steps = new Set(codes.slice(1).map((code, index) => code - (codes[index] ?? 0)));
+  if (new Set(codes).size < 12 || steps.size < 8) return true;
+  const periods = Array.from({ length: Math.floor(codes.length / 2) }, (_, index) => index + 1);
+  return periods.some((period) => codes.every((code, i) => i < period || code === codes[i - period]));
 }

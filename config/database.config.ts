@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { wholeNumber, type Setting, type Values } from './setting.config.js';
 
-const postgresUrl = z.string().refine((text) => /^postgres(ql)?:\/\/[^/]/.test(text) && URL.canParse(text), {
-  error: 'a URL such as postgres://user:password@host:5432/database',
+const postgresUrl = z.string().refine(isPostgresUrl, {
+  error: 'a URL such as postgres://user:password@host:5432/database, special characters written as %40',
 });
 
 export const databaseSettings = {
@@ -10,7 +10,8 @@ export const databaseSettings = {
     schema: postgresUrl,
     defaultText: 'unset: embedded PostgreSQL in `DATA_DIR`; required in production',
     secret: true,
-    meaning: 'The PostgreSQL server.',
+    meaning:
+      'The PostgreSQL server and the database on it. `?sslmode=verify-full` asks for TLS, `&sslrootcert=/path` names the CA.',
   },
   DATABASE_POOL_SIZE: {
     schema: wholeNumber(2, 500),
@@ -25,3 +26,14 @@ export const databaseSettings = {
 } satisfies Record<string, Setting>;
 
 export type DatabaseConfig = Values<typeof databaseSettings>;
+
+function isPostgresUrl(text: string): boolean {
+  if (!/^postgres(ql)?:\/\/[^/]/.test(text) || !URL.canParse(text)) return false;
+  const { username, password, pathname } = new URL(text);
+  try {
+    decodeURIComponent(username + password);
+    return decodeURIComponent(pathname).length > 1;
+  } catch {
+    return false;
+  }
+}

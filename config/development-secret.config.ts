@@ -2,17 +2,24 @@ import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
+/** Where the generated secret of a data folder stands. */
+export function developmentSecretPath(dataDir: string): string {
+  return join(dataDir, 'auth-secret');
+}
+
 /**
  * The secret of a development environment, made at the first start and kept in the data folder, readable by
  * the owner only. Processes that start at once agree on one: the file appears whole, by a link, exactly once.
+ *
+ * @throws the file system's error where the folder cannot be used.
  */
 export function developmentSecret(dataDir: string): string {
-  const path = join(dataDir, 'auth-secret');
+  const path = developmentSecretPath(dataDir);
   const existing = readIfThere(path);
-  if (existing) return existing;
-  mkdirSync(dataDir, { recursive: true });
+  if (existing !== null) return existing;
+  mkdirSync(dataDir, { recursive: true, mode: 0o700 });
   const draft = `${path}.${process.pid}.${randomBytes(4).toString('hex')}`;
-  writeFileSync(draft, `${randomBytes(48).toString('base64url')}\n`, { mode: 0o600 });
+  writeFileSync(draft, `${randomBytes(48).toString('base64url')}\n`, { mode: 0o600, flush: true });
   try {
     linkSync(draft, path);
   } catch (error) {
@@ -25,7 +32,7 @@ export function developmentSecret(dataDir: string): string {
 
 function readIfThere(path: string): string | null {
   try {
-    return readFileSync(path, 'utf8').trim() || null;
+    return readFileSync(path, 'utf8').trim();
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null;
     throw error;

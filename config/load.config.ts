@@ -1,11 +1,11 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { parseEnv } from 'node:util';
-import { distance } from 'fastest-levenshtein';
 import { appSettings, APP_ENVIRONMENTS, type AppConfig, type AppEnvironment } from './app.config.js';
-import { authSettings, type AuthConfig } from './auth.config.js';
+import { authSettings, SECRET_MIN_BYTES, type AuthConfig } from './auth.config.js';
 import { databaseSettings, type DatabaseConfig } from './database.config.js';
-import { developmentSecret } from './development-secret.config.js';
+import { developmentSecret, developmentSecretPath } from './development-secret.config.js';
+import { meantName, nearestName } from './names.config.js';
 import { passwordSettings, type PasswordConfig } from './password.config.js';
 import type { Setting } from './setting.config.js';
 import { throttleSettings, type ThrottleConfig } from './throttle.config.js';
@@ -47,12 +47,13 @@ export const SETTINGS: Readonly<Record<string, Readonly<Record<string, Setting>>
 
 const ALL: Readonly<Record<string, Setting>> = Object.assign({}, ...Object.values(SETTINGS));
 
-/** Settings of the contract whose feature this version does not have yet. */
-const LATER = [
+/** Settings whose feature this version does not have yet: known, so that they do not count as typing errors. */
+export const LATER = [
   'KEY_ROTATION_INTERVAL',
   'STEP_UP_TTL',
   'AUTH_REQUIRE_VERIFIED_EMAIL',
   'SMTP_URL',
+  'SMTP_URL_FILE',
   'MAIL_FROM',
 ];
 
@@ -65,22 +66,26 @@ const KNOWN = new Set([
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads the configuration from environment variables, `<NAME>_FILE` files, the environment's file in
- * `config/environments` and the defaults, in this order of precedence.
+ * Reads the configuration from the environment variables, then the environment's file, then the defaults. In
+ * either of the first two, `<NAME>_FILE` may stand for a secret `<NAME>`.
  *
+ * @param folder where `<APP_ENV>.env` stands.
  * @throws ConfigError naming every bad value at once, with what was given and what is allowed.
  */
-export function loadConfig(env: Environment = process.env): Config {
+export function loadConfig(
+  env: Environment = process.env,
+  folder: string = join(packageRoot(), 'config', 'environments'),
+): Config {
   const problems: ConfigProblem[] = [];
   const report = (name: string, problem: string) => problems.push({ name, problem });
 
   for (const name of Object.keys(env)) {
-    const nearest = KNOWN.has(name) ? null : nearestKnownName(name);
+    const nearest = KNOWN.has(name) ? null : meantName(name, KNOWN);
     if (nearest) report(name, `unknown setting; the nearest known name is ${nearest}`);
   }
 
   const environment = readEnvironmentName(env);
-  const file = readEnvironmentFile(environment, report);
+  const file = readEnvironmentFile(join(folder, `${environment}.env`), report);
   const texts = readTexts(env, file, report);
   const values: Record<string, unknown> = {};
   for (const [name, setting] of Object.entries(ALL)) {
@@ -93,17 +98,17 @@ export function loadConfig(env: Environment = process.env): Config {
 
   fillDerived(values, environment);
   checkAcross(values, texts, environment, env, report);
-  if (problems.length > 0) throw new ConfigError(problems);
-  if (values['AUTH_SECRETS'] === undefined) {
-    values['AUTH_SECRETS'] = [developmentSecret(values['DATA_DIR'] as string)];
+  if (problems.length === 0 && values['AUTH_SECRETS'] === undefined) {
+    values['AUTH_SECRETS'] = readDevelopmentSecret(values['DATA_DIR'] as string, report);
   }
+  if (problems.length > 0) throw new ConfigError(problems);
   return {
     app: pick<AppConfig>(values, appSettings),
     auth: pick<AuthConfig>(values, authSettings),
     database: pick<DatabaseConfig>(values, databaseSettings),
     password: pick<PasswordConfig>(values, passwordSettings),
     throttle: pick<ThrottleConfig>(values, throttleSettings),
-    notes: LATER.filter((name) => env[name] !== undefined).map(
+    notes: LATER.filter((name) => env[name] || file[name]).map(
       (name) => `${name} is set, but this version does not have its feature yet: it has no effect`,
     ),
   };
@@ -116,45 +121,79 @@ function readEnvironmentName(env: Environment): AppEnvironment {
   return APP_ENVIRONMENTS.find((name) => name === env['APP_ENV']) ?? 'development';
 }
 
-function readEnvironmentFile(environment: AppEnvironment, report: Report): Environment {
-  const path = join(packageRoot(), 'config', 'environments', `${environment}.env`);
-  if (!existsSync(path)) return {};
+/** Without its file an environment would run with the defaults of another: production with development's. */
+function readEnvironmentFile(path: string, report: Report): Environment {
+  if (!existsSync(path)) {
+    report('APP_ENV', `the file of this environment is missing: ${path}`);
+    return {};
+  }
   const values = parseEnv(readFileSync(path, 'utf8'));
   for (const name of Object.keys(values)) {
+    if (name === 'APP_ENV') report(name, `set in ${path}, which it chooses; set the environment variable`);
     if (KNOWN.has(name)) continue;
-    report(name, `unknown setting in ${path}; the nearest known name is ${closest(name).name}`);
+    report(name, `unknown setting in ${path}; the nearest known name is ${nearestName(name, KNOWN).name}`);
   }
   return values;
 }
 
-/** The text of each setting that was given, wherever it was given. An empty variable counts as unset. */
-function readTexts(env: Environment, file: Environment, report: Report): Record<string, string> {
-  const texts: Record<string, string> = {};
+/** The text of each setting that was given, wherever it was; null where it could not be read. */
+type Texts = Record<string, string | null>;
+
+/** An empty variable counts as unset: Compose files and shells pass those on. */
+function readTexts(env: Environment, file: Environment, report: Report): Texts {
+  const texts: Texts = {};
   for (const [name, setting] of Object.entries(ALL)) {
-    const path = setting.secret ? env[`${name}_FILE`] : undefined;
-    if (path && env[name]) {
-      report(name, `given both as ${name} and as ${name}_FILE; set one of them`);
-    } else if (path) {
-      try {
-        texts[name] = readFileSync(path, 'utf8').trim();
-      } catch (error) {
-        report(`${name}_FILE`, `cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
-      }
-    } else {
-      const text = env[name] || file[name];
-      if (text) texts[name] = text;
-    }
+    const source = [env, file].find((given) => given[name] || (setting.secret && given[`${name}_FILE`]));
+    if (!source) continue;
+    const path = setting.secret && source[`${name}_FILE`];
+    const text = source[name] || null;
+    texts[name] = path ? null : text;
+    if (path && text) report(name, `given both as ${name} and as ${name}_FILE; set one of them`);
+    if (path && !text) texts[name] = readSecretFile(`${name}_FILE`, path, report);
   }
   return texts;
 }
 
+function readSecretFile(name: string, path: string, report: Report): string | null {
+  try {
+    return readFileSync(path, 'utf8').trim();
+  } catch (error) {
+    report(name, `cannot read ${path} (${(error as NodeJS.ErrnoException).code ?? 'error'})`);
+    return null;
+  }
+}
+
+/** The secret that development and test make for themselves. */
+function readDevelopmentSecret(dataDir: string, report: Report): readonly string[] {
+  try {
+    const secret = developmentSecret(dataDir);
+    if (Buffer.byteLength(secret) < SECRET_MIN_BYTES) {
+      const path = developmentSecretPath(dataDir);
+      report('AUTH_SECRETS', `the generated secret in ${path} is damaged; restore it, or set AUTH_SECRETS`);
+    }
+    return [secret];
+  } catch (error) {
+    const { code = 'error' } = error as NodeJS.ErrnoException;
+    report('DATA_DIR', `given ${JSON.stringify(dataDir)}; allowed is a folder we may write to (${code})`);
+    return [];
+  }
+}
+
 function describe(setting: Setting, text: string, issues: readonly { message: string }[]): string {
-  const given = setting.secret ? `(a secret of ${Buffer.byteLength(text)} bytes)` : JSON.stringify(text);
+  const given = setting.secret ? `(a secret of ${Buffer.byteLength(text)} bytes)` : quote(text);
   return `given ${given}; allowed is ${issues.map((issue) => issue.message).join('; ')}`;
 }
 
+/** A value that is no secret, but may hold one: the password of a URL is left out. */
+function quote(text: string): string {
+  return JSON.stringify(text.replace(/\/\/[^/@]*@/g, '//…@'));
+}
+
 function fillDerived(values: Record<string, unknown>, environment: AppEnvironment): void {
-  if (environment !== 'production') values['PUBLIC_URL'] ??= `http://localhost:${String(values['PORT'])}`;
+  if (environment !== 'production' && values['PORT'] !== undefined) {
+    // As browsers send it: without :80.
+    values['PUBLIC_URL'] ??= new URL(`http://localhost:${String(values['PORT'])}`).origin;
+  }
   values['AUTH_AUDIENCE'] ??= values['PUBLIC_URL'];
   values['TRUSTED_ORIGINS'] ??= [values['PUBLIC_URL']];
 }
@@ -162,7 +201,7 @@ function fillDerived(values: Record<string, unknown>, environment: AppEnvironmen
 /** The rules that look at more than one value. */
 function checkAcross(
   values: Record<string, unknown>,
-  texts: Record<string, string>,
+  texts: Texts,
   environment: AppEnvironment,
   env: Environment,
   report: Report,
@@ -193,7 +232,7 @@ function checkAcross(
     if (texts[name] === undefined) report(name, `missing; production needs ${what}`);
   }
   if (texts['PUBLIC_URL']?.startsWith('http://')) {
-    report('PUBLIC_URL', `given ${JSON.stringify(texts['PUBLIC_URL'])}; production needs an https origin`);
+    report('PUBLIC_URL', `given ${quote(texts['PUBLIC_URL'])}; production needs an https origin`);
   }
   for (const name of ['RATE_LIMIT_LOGIN', 'RATE_LIMIT_SIGNUP', 'RATE_LIMIT_DEFAULT']) {
     if (texts[name] === 'off') report(name, 'given "off"; allowed in development and test only');
@@ -207,31 +246,6 @@ function weakestMemory(passes: number): number {
 
 function pick<T>(values: Record<string, unknown>, settings: Readonly<Record<string, Setting>>): T {
   return Object.fromEntries(Object.keys(settings).map((name) => [name, values[name]])) as T;
-}
-
-/**
- * The known name that this one was probably meant to be, or null. Two edits make a typing error of a long name;
- * of a short one (HOME and HOST, OS and DOCS are two edits apart) only one edit or two swapped letters do.
- */
-function nearestKnownName(name: string): string | null {
-  if (!/^[A-Z][A-Z0-9_]*$/.test(name)) return null;
-  const { name: nearest, edits } = closest(name);
-  if (edits > 2) return null;
-  if (nearest.length >= 7 || edits === 1) return nearest;
-  return sortLetters(name) === sortLetters(nearest) ? nearest : null;
-}
-
-function closest(name: string): { name: string; edits: number } {
-  let best = { name: '', edits: Number.POSITIVE_INFINITY };
-  for (const known of KNOWN) {
-    const edits = distance(name, known);
-    if (edits < best.edits) best = { name: known, edits };
-  }
-  return best;
-}
-
-function sortLetters(text: string): string {
-  return [...text].toSorted().join('');
 }
 
 /** The folder of our package.json, from the sources as well as from the build. */

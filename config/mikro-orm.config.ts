@@ -28,10 +28,14 @@ export async function databaseOptions(
   const { PostgreSqlDriver } = await import('@mikro-orm/postgresql');
   return {
     driver: PostgreSqlDriver as Driver,
-    clientUrl: config.DATABASE_URL,
+    dbName: databaseName(config.DATABASE_URL),
+    // A name that was mistyped is an error, not a new and empty database.
+    ensureDatabase: false,
     // A migration runs in one connection while another holds the advisory lock.
     pool: { min: 0, max: limits === 'none' ? 2 : config.DATABASE_POOL_SIZE },
     driverOptions: {
+      // Read by the driver itself: MikroORM would drop what stands behind the question mark, TLS included.
+      connectionString: config.DATABASE_URL,
       application_name: 'traffy',
       keepAlive: true,
       connectionTimeoutMillis: DATABASE_TIMEOUTS.connect,
@@ -43,6 +47,10 @@ export async function databaseOptions(
       }),
     },
   };
+}
+
+function databaseName(url: string): string {
+  return decodeURIComponent(new URL(url).pathname.slice(1));
 }
 
 type Driver = NonNullable<Options['driver']>;

@@ -56,16 +56,21 @@ export function onOff() {
 /** An origin: scheme, host and port, without a path or a trailing slash. */
 export function origin() {
   return z.string().refine((text) => isOrigin(text), {
-    error: 'an origin such as https://auth.example.com: http or https, no path, no trailing slash',
+    error:
+      'an origin as browsers send it, such as https://auth.example.com: http or https, lower case, no path, no trailing slash, no :443 or :80',
   });
 }
 
 /** How many requests a client address may make in a window of seconds; `null` where counting is off. */
 export type RateLimit = { readonly count: number; readonly windowSeconds: number } | null;
 
+/** A window of a rate limit, in seconds. A counter in memory ends by a timer, which knows 24 days at most. */
+const LONGEST_WINDOW = 7 * 86_400;
+
 /** `10/1m` → count and window; `off` → null. */
 export function rateLimit() {
-  const allowed = 'a count and a window such as 10/1m or 600/1h, or off (development and test only)';
+  const allowed =
+    'a count and a window of at most 7d such as 10/1m or 600/1h, or off (development and test only)';
   return z
     .string()
     .regex(/^(off|[1-9]\d{0,8}\/[1-9]\d{0,5}[smhd])$/, { error: allowed })
@@ -73,7 +78,8 @@ export function rateLimit() {
       if (text === 'off') return null;
       const [count, window] = text.split('/') as [string, string];
       return { count: Number(count), windowSeconds: parseSeconds(window) };
-    });
+    })
+    .refine((limit) => limit === null || limit.windowSeconds <= LONGEST_WINDOW, { error: allowed });
 }
 
 function parseSeconds(text: string): number {
@@ -81,6 +87,6 @@ function parseSeconds(text: string): number {
 }
 
 function isOrigin(text: string): boolean {
-  if (!/^https?:\/\//.test(text) || !URL.canParse(text)) return false;
+  if (!/^https?:\/\/[^*]+$/.test(text) || !URL.canParse(text)) return false;
   return new URL(text).origin === text;
 }

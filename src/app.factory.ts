@@ -7,7 +7,6 @@ import { SigningKey } from './auth/keys/signing-key.entity.js';
 import { Session } from './auth/sessions/session.entity.js';
 import { RefreshToken } from './auth/strategies/jwt/refresh-token.entity.js';
 import { openDatabase, type OpenDatabase } from './database/open.database.js';
-import { serveDocs } from './docs/swagger.js';
 import { createHttpAdapter } from './http/http.adapter.js';
 import { RouteTable } from './http/route-table.js';
 import { createLogger } from './logging/logger.js';
@@ -54,7 +53,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
       { bodyParser: false, logger: false, abortOnError: false },
     );
     allowTrustedOrigins(app, config);
-    if (config.app.DOCS) await serveDocs(app, config);
+    if (config.app.DOCS) (await import('./docs/swagger.js')).serveDocs(app, config);
     await app.init();
     await app.getHttpAdapter().getInstance().ready();
     const close = async () => {

@@ -1,13 +1,31 @@
+import type { Server } from 'node:http';
+import type { Socket } from 'node:net';
 import { parseArgs } from 'node:util';
+import type { AppConfig } from '../config/app.config.js';
 import { ConfigError, loadConfig, type Config } from '../config/load.config.js';
 import { createApp, type RunningApp } from './app.factory.js';
-import { SecretsDoNotFit } from './auth/keys/signing-keys.service.js';
-import { DataDirectoryHeld } from './database/data-directory.lock.js';
+import { SecretsDoNotFit, UnfitSigningKey } from './auth/keys/signing-keys.service.js';
+import { DataDirectoryHeld, DataDirectoryUnusable } from './database/data-directory.lock.js';
 import { isDatabaseOutage } from './problems/database-outage.js';
 
 /** Milliseconds that requests in flight get at a stop, and after which the process ends whatever happens. */
 const DRAIN = 6_000;
 const STOP_AT_LATEST = 9_000;
+/** Milliseconds between two looks for connections that became idle while it drains. */
+const SWEEP = 100;
+
+/** The address cannot be listened on. The message is for a terminal. */
+class CannotListen extends Error {}
+
+/** Errors whose message says it all. */
+const PLAIN_ERRORS = [
+  ConfigError,
+  DataDirectoryHeld,
+  DataDirectoryUnusable,
+  SecretsDoNotFit,
+  UnfitSigningKey,
+  CannotListen,
+];
 
 /**
  * Starts the service and runs it until SIGTERM or SIGINT. What keeps it from starting is told in one line, with
@@ -16,17 +34,19 @@ const STOP_AT_LATEST = 9_000;
 export async function serve(args: string[]): Promise<void> {
   const startedAt = Date.now();
   const port = readPort(args);
+  let config: Config | undefined;
   let running: RunningApp | undefined;
+  const stop = stopOnSignal(() => running);
   try {
-    const config = loadConfig(port === undefined ? process.env : { ...process.env, PORT: port });
+    config = loadConfig(port === undefined ? process.env : { ...process.env, PORT: port });
     const tell = config.app.APP_ENV === 'development' ? say : () => undefined;
     for (const note of config.notes) process.stderr.write(`Traffy: ${note}.\n`);
     running = await createApp(config, { tell });
-    await running.app.listen({ host: config.app.HOST, port: config.app.PORT });
-    stopOnSignal(running);
+    await listen(running, config.app);
     announce(running, config, Date.now() - startedAt);
   } catch (error) {
-    process.stderr.write(`Traffy cannot start: ${explain(error)}\n`);
+    if (stop.isUnderWay()) return;
+    process.stderr.write(`Traffy cannot start: ${explain(error, config)}\n`);
     await running?.close().catch(() => undefined);
     process.exit(1);
   }
@@ -34,7 +54,13 @@ export async function serve(args: string[]): Promise<void> {
 
 function readPort(args: string[]): string | undefined {
   try {
-    return parseArgs({ args, options: { port: { type: 'string' } }, allowPositionals: false }).values.port;
+    const { port } = parseArgs({
+      args,
+      options: { port: { type: 'string' } },
+      allowPositionals: false,
+    }).values;
+    if (port === '') throw new TypeError("Option '--port' is empty");
+    return port;
   } catch (error) {
     process.stderr.write(
       `Traffy cannot start: ${(error as Error).message}\nUsage: npm start [-- --port 8001]\n`,
@@ -43,16 +69,42 @@ function readPort(args: string[]): string | undefined {
   }
 }
 
+/** @throws CannotListen */
+async function listen({ app }: RunningApp, { HOST, PORT }: AppConfig): Promise<void> {
+  app.getHttpServer().on('connection', noteConnection);
+  try {
+    await app.listen({ host: HOST, port: PORT });
+  } catch (error) {
+    const { code = 'unexpected', message } = error as NodeJS.ErrnoException;
+    const causes: Record<string, string> = {
+      EADDRINUSE: `port ${PORT} is taken; stop what uses it, or choose another: npm start -- --port 8001`,
+      EACCES: `port ${PORT} needs more rights; choose one from 1024 on`,
+      EADDRNOTAVAIL: `HOST ${HOST} is no address of this machine; 127.0.0.1 is reached from here only, 0.0.0.0 from everywhere`,
+      ENOTFOUND: `HOST ${HOST} has no address; 127.0.0.1 is reached from here only, 0.0.0.0 from everywhere`,
+    };
+    throw new CannotListen(causes[code] ?? `cannot listen on ${HOST}, port ${PORT}: ${message}`, {
+      cause: error,
+    });
+  }
+}
+
 function announce({ app, logger }: RunningApp, config: Config, ms: number): void {
-  const address = app.getHttpServer().address() as { port: number };
-  if (config.app.APP_ENV !== 'development') {
-    logger.info({ event: 'ready', port: address.port, strategy: config.auth.AUTH_STRATEGY.join(','), ms });
+  const { APP_ENV, DOCS, HOST } = config.app;
+  const { port } = app.getHttpServer().address() as { port: number };
+  const strategy = config.auth.AUTH_STRATEGY.join(',');
+  if (APP_ENV !== 'development') {
+    logger.info({ event: 'ready', host: HOST, port, strategy, docs: DOCS ? '/docs' : 'off', ms });
     return;
   }
-  say(
-    `ready on http://localhost:${address.port} in ${(ms / 1000).toFixed(1)} s, strategy: ${config.auth.AUTH_STRATEGY.join(',')}`,
-  );
-  if (config.app.DOCS) say(`API docs: http://localhost:${address.port}/docs`);
+  const origin = `http://${reachableHost(HOST)}:${port}`;
+  say(`ready on ${origin} in ${(ms / 1000).toFixed(1)} s, strategy: ${strategy}`);
+  if (DOCS) say(`API docs: ${origin}/docs`);
+}
+
+/** Where a browser on this machine finds what listens on an address. */
+function reachableHost(host: string): string {
+  if (['127.0.0.1', '::1', '0.0.0.0', '::'].includes(host)) return 'localhost';
+  return host.includes(':') ? `[${host}]` : host;
 }
 
 function say(text: string): void {
@@ -60,14 +112,19 @@ function say(text: string): void {
 }
 
 /** Drains and closes once, however often the signal comes: a group and npm may both send it. */
-function stopOnSignal(running: RunningApp): void {
+function stopOnSignal(findRunning: () => RunningApp | undefined): { isUnderWay(): boolean } {
   let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {
     if (isStopping) return;
     isStopping = true;
+    const running = findRunning();
+    // Nobody was answered yet, and what a start does can be cut off anywhere.
+    if (!running) process.exit(0);
     running.logger.info({ event: 'stopping', signal });
+    const server = running.app.getHttpServer();
     setTimeout(() => process.exit(0), STOP_AT_LATEST).unref();
-    setTimeout(() => running.app.getHttpServer().closeAllConnections(), DRAIN).unref();
+    setTimeout(() => server.closeAllConnections(), DRAIN).unref();
+    setInterval(() => closeIdle(server), SWEEP).unref();
     running.close().then(
       () => process.exit(0),
       (error: unknown) => {
@@ -78,31 +135,36 @@ function stopOnSignal(running: RunningApp): void {
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
+  return { isUnderWay: () => isStopping };
+}
+
+const connections = new Set<Socket>();
+
+function noteConnection(socket: Socket): void {
+  connections.add(socket);
+  socket.once('close', () => connections.delete(socket));
+}
+
+/** Node.js by itself does this once, and counts a connection that never sent anything (browsers open some) as busy. */
+function closeIdle(server: Server): void {
+  server.closeIdleConnections();
+  for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
 }
 
 /** One line about what went wrong, without a stack. */
-function explain(error: unknown): string {
-  if (
-    error instanceof ConfigError ||
-    error instanceof DataDirectoryHeld ||
-    error instanceof SecretsDoNotFit
-  ) {
-    return error.message;
-  }
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'EADDRINUSE') {
-    const { port } = error as { port?: number };
-    return `port ${port} is taken; stop what uses it, or choose another: npm start -- --port 8001`;
-  }
-  if (code === 'EACCES' && (error as NodeJS.ErrnoException).syscall === 'listen') {
-    return 'this port needs more rights; choose one from 1024 on';
-  }
-  if (isDatabaseOutage(error)) return `the database is unreachable (${code ?? message}); check DATABASE_URL`;
-  if (isDatabaseRefusal(code)) return `the database refuses DATABASE_URL: ${message}`;
-  return `${message} (${code ?? 'unexpected'})`;
+function explain(error: unknown, config: Config | undefined): string {
+  if (PLAIN_ERRORS.some((type) => error instanceof type)) return (error as Error).message;
+  const { code = 'unexpected', syscall } = error as NodeJS.ErrnoException;
+  const message = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ') || code;
+  if (config?.database.DATABASE_URL === undefined) return `${message} (${code})`;
+  if (syscall === 'open') return `DATABASE_URL names a file that cannot be read: ${message}`;
+  if (isDatabaseOutage(error)) return `the database is unreachable (${message}); check DATABASE_URL`;
+  if (isDatabaseRefusal(code) || /\b(SSL|certificate)\b/i.test(message))
+    return `the database refuses DATABASE_URL: ${message}`;
+  return `${message} (${code})`;
 }
 
-/** Wrong user, password or database (classes 28 and 3D of PostgreSQL). */
-function isDatabaseRefusal(code: string | undefined): boolean {
-  return /^(28...|3D000)$/.test(code ?? '');
+/** Wrong user, password or database (classes 28 and 3D of PostgreSQL), no rights there, or only for reading. */
+function isDatabaseRefusal(code: string): boolean {
+  return /^(28...|3D000|42501|25006)$/.test(code);
 }

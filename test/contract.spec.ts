@@ -320,6 +320,17 @@ describe.each(STRATEGIES)('AUTH_STRATEGY=$strategy', ({ strategy, issues, accept
     }
   });
 
+  it('lets Authorization win over cookies of the same person, where both kinds are accepted', async () => {
+    const carriers = (await signInEachWay(app)).filter(({ kind }) =>
+      (accepts as readonly string[]).includes(kind),
+    );
+    const both = Object.assign({}, ...carriers.map(({ headers }) => headers)) as Record<string, string>;
+    expect((await app.client.post('/logout?scope=others', undefined, both)).status).toBe(200);
+    const alive = await Promise.all(carriers.map(({ headers }) => isOpen(app.client.with(headers))));
+    const winner = accepts.length === 2 ? 'jwt' : accepts[0];
+    expect(alive).toEqual(carriers.map(({ kind }) => kind === winner));
+  });
+
   it('never writes on GET /me', async () => {
     const { client, sessionId } = await signIn(app);
     const stamp = () =>

@@ -278,6 +278,19 @@ describe('broken HTTP (H5)', () => {
     expect(text).toMatch(/^HTTP\/1\.1 431 /);
   });
 
+  it('fault 15: header fields and bodies that trickle in are cut off with 408 within 20 s', async () => {
+    const started = Date.now();
+    const replies = await Promise.all([
+      raw('GET /me HTTP/1.1\r\nHost: localhost\r\nX-Slow: ', 20_000),
+      raw(
+        'POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: 100\r\n\r\n{',
+        20_000,
+      ),
+    ]);
+    for (const text of replies) expect(text).toMatch(/^HTTP\/1\.1 408 /);
+    expect(Date.now() - started).toBeLessThan(20_000);
+  });
+
   it('a malformed escape in the path is 400, not 500', async () => {
     const reply = await app.client.get('/users/%zz');
     expect(reply.status).toBe(400);
@@ -360,12 +373,12 @@ describe('the log', () => {
 });
 
 /** Sends bytes on a socket and gives all that comes back until the connection ends or falls silent. */
-function raw(message: string): Promise<string> {
+function raw(message: string, patience = 5_000): Promise<string> {
   return new Promise((resolve, reject) => {
     const { hostname, port } = new URL(origin);
     const socket = connect(Number(port), hostname, () => socket.write(message));
     let text = '';
-    socket.setTimeout(5_000, () => socket.destroy());
+    socket.setTimeout(patience, () => socket.destroy());
     socket.on('data', (chunk) => (text += chunk.toString()));
     socket.on('error', reject);
     socket.on('close', () => resolve(text));

@@ -1,7 +1,6 @@
 import { Body, Controller, Get, HttpCode, Post, Query, Req, Res } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { ApiProblems, ApiReply } from '../docs/api-reply.decorator.js';
+import { ApiGroup, ApiProblems, ApiReply, ApiRoute } from '../docs/api-reply.decorator.js';
 import { type Client, FromClient } from '../http/client.decorator.js';
 import { Public } from '../http/public.decorator.js';
 import { Problem } from '../problems/problem.js';
@@ -15,6 +14,7 @@ import {
   type MeReply,
   type RefreshBody,
   type RefreshReply,
+  ME_EXAMPLES,
   loginReplySchema,
   loginSchema,
   logoutQuerySchema,
@@ -30,7 +30,7 @@ import { CredentialReply } from './credential-reply.js';
 import type { Authentication } from './strategies/authenticator.js';
 
 /** Sign in, who am I, sign out: the same for every strategy. */
-@ApiTags('Sign-in')
+@ApiGroup('Sign-in')
 @Controller()
 export class AuthController {
   constructor(
@@ -42,7 +42,13 @@ export class AuthController {
   @HttpCode(200)
   @Public('read')
   @RateLimited('login')
-  @ApiOperation({ summary: 'Sign in', operationId: 'login' })
+  @ApiRoute({
+    summary: 'Sign in',
+    operationId: 'login',
+    description: 'A live credential sent along is replaced: its session ends.',
+    credentials: 'none',
+    cookies: 'set',
+  })
   @ApiReply(200, loginReplySchema, 'Signed in')
   @ApiProblems('validation_failed', 'conflicting_credentials', 'invalid_credentials', 'overloaded')
   async login(
@@ -73,8 +79,12 @@ export class AuthController {
 
   @Get('me')
   @Public('read')
-  @ApiOperation({ summary: 'Who am I?', operationId: 'me' })
-  @ApiReply(200, meReplySchema, 'Who the credential stands for, or nobody')
+  @ApiRoute({
+    summary: 'Who am I?',
+    operationId: 'me',
+    description: 'No credential, or a dead one, is no error here: the answer is `"logged_in": false`.',
+  })
+  @ApiReply(200, meReplySchema, 'Who the credential stands for, or nobody', { examples: ME_EXAMPLES })
   @ApiProblems('conflicting_credentials')
   me(@Presented() { live, dead, hasConflict }: Authentication): MeReply {
     if (hasConflict) throw new Problem('conflicting_credentials');
@@ -85,9 +95,23 @@ export class AuthController {
   @Post('refresh')
   @HttpCode(200)
   @Public()
-  @ApiOperation({ summary: 'Exchange a refresh token for new tokens', operationId: 'refresh' })
+  @ApiRoute({
+    summary: 'Exchange a refresh token for new tokens',
+    operationId: 'refresh',
+    description:
+      'The token is in the body or in its cookie; the new ones travel the same way. Each can be used once.',
+    acceptedWith: 'jwt',
+    cookies: 'set',
+  })
   @ApiReply(200, refreshReplySchema, 'New tokens')
-  @ApiProblems('validation_failed', 'refresh_invalid', 'refresh_expired', 'refresh_revoked', 'refresh_reused')
+  @ApiProblems(
+    'validation_failed',
+    'refresh_invalid',
+    'refresh_expired',
+    'refresh_revoked',
+    'refresh_reused',
+    'service_unavailable',
+  )
   async refresh(
     @Body({ schema: refreshSchema }) body: RefreshBody,
     @FromClient() client: Client,
@@ -107,9 +131,23 @@ export class AuthController {
   @Post('logout')
   @HttpCode(200)
   @Public('read')
-  @ApiOperation({ summary: 'Sign out', operationId: 'logout' })
+  @ApiRoute({
+    summary: 'Sign out',
+    operationId: 'logout',
+    description:
+      'Ends every session that the request holds a credential of, and can be repeated. `scope=others` ends the ' +
+      'other sessions of the caller instead, `scope=global` all; both need a live credential.',
+    cookies: 'clear',
+  })
   @ApiReply(200, logoutReplySchema, 'Signed out; whatever was sent opens nothing any more')
-  @ApiProblems('validation_failed', 'authentication_required', 'credential_expired')
+  @ApiProblems(
+    'validation_failed',
+    'conflicting_credentials',
+    'authentication_required',
+    'credential_invalid',
+    'credential_expired',
+    'credential_revoked',
+  )
   async logout(
     @Query({ schema: logoutQuerySchema }) { scope = 'local' }: LogoutQuery,
     @Body({ schema: logoutSchema }) body: LogoutBody,

@@ -11,11 +11,8 @@ import { type LiveSession, SessionsService } from './sessions/sessions.service.j
 import type { IssuedCredential, Transport } from './strategies/auth.strategy.js';
 import { type Authentication, Authenticator } from './strategies/authenticator.js';
 import { JwtStrategy } from './strategies/jwt/jwt.strategy.js';
-import {
-  type RefreshOutcome,
-  type RefreshRefusal,
-  RefreshTokens,
-} from './strategies/jwt/refresh-tokens.service.js';
+import type { RefreshOutcome, RefreshRefusal } from './strategies/jwt/refresh-tokens.service.js';
+import type { RefreshCredential } from './strategies/jwt/refresh.strategy.js';
 import { passwordCredential } from './strategies/local.strategy.js';
 import { StrategyTable } from './strategies/strategy.table.js';
 
@@ -36,7 +33,6 @@ export class AuthService {
     private readonly authenticator: Authenticator,
     private readonly strategies: StrategyTable,
     private readonly jwt: JwtStrategy,
-    private readonly refreshTokens: RefreshTokens,
     @Inject(AUTH_CONFIG) private readonly config: AuthConfig,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -68,9 +64,11 @@ export class AuthService {
   /** Exchanges a refresh token; refuses all where tokens are not accepted. */
   async refresh(token: string, transport: Transport, client: Client): Promise<SignedIn | RefreshRefusal> {
     if (!this.config.AUTH_STRATEGY.includes('jwt')) return 'invalid';
-    const outcome = await this.authenticator.run<RefreshOutcome & { status: 'redeemed' }>('refresh', {
-      value: token,
-    });
+    const credential: RefreshCredential = { value: token, purpose: 'exchange' };
+    const outcome = await this.authenticator.run<RefreshOutcome & { status: 'redeemed' }>(
+      'refresh',
+      credential,
+    );
     if ('failure' in outcome) {
       const { refusal, sessionId } = outcome.failure as RefreshOutcome & { status: 'refused' };
       this.log('refresh_refused', client, { reason: refusal, session: sessionId });
@@ -94,15 +92,19 @@ export class AuthService {
     client: Client,
   ): Promise<boolean> {
     if (scope !== 'local') return this.signOutFurther(presented, scope, client);
-    const byRefreshToken = await Promise.all(
-      refreshTokenValues.map((value) => this.refreshTokens.sessionOf(value)),
-    );
+    const byRefreshToken = await Promise.all(refreshTokenValues.map((value) => this.sessionOf(value)));
     const sessionIds = [...presented.verdicts.map(sessionIdOf), ...byRefreshToken].filter(
       (id) => id !== null,
     );
     const ended = await this.sessions.revoke([...new Set(sessionIds)], 'logout');
     if (ended > 0) this.log('logout', client, { user: presented.live?.userId, sessions: ended });
     return true;
+  }
+
+  private async sessionOf(refreshToken: string): Promise<string | null> {
+    const credential: RefreshCredential = { value: refreshToken, purpose: 'sign_out' };
+    const outcome = await this.authenticator.run<{ sessionId: string }>('refresh', credential);
+    return 'success' in outcome ? outcome.success.sessionId : null;
   }
 
   private async signOutFurther(

@@ -4,7 +4,7 @@
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -12,15 +12,18 @@ const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const stamp = join(root, 'dist', 'built-from');
 const entry = join(root, 'dist', 'src', 'main.js');
 
-if (Number(process.versions.node.split('.')[0]) < 22) {
+// What is imported above exists in every Node.js that is still around, so that an old one gets as far as this.
+const [major, minor] = process.versions.node.split('.').map(Number);
+if (major < 22 || (major === 22 && minor < 17)) {
   process.stderr.write(
-    `Traffy cannot start: this is Node.js ${process.versions.node}, and the Node.js 24 that npm ci brings along is missing. ` +
-      'Run npm ci again with install scripts allowed, or install Node.js 24.\n',
+    `Traffy cannot start: it needs Node.js 22.17 or newer, this is ${process.versions.node}, and the Node.js 24 that ` +
+      'npm ci brings along is missing; run npm ci again with install scripts allowed, or install Node.js 24\n',
   );
   process.exit(1);
 }
 
 await buildOnce();
+stopWithNpm();
 process.argv.splice(1, 1, entry);
 await import(pathToFileURL(entry).href);
 
@@ -62,8 +65,30 @@ function sourceHash() {
     'package-lock.json',
     '.swcrc',
     'nest-cli.json',
-    ...globSync('{config,src}/**/*.ts', { cwd: root }),
+    ...['config', 'src'].flatMap((folder) => sourcesIn(folder)),
   ];
   for (const file of files.toSorted()) hash.update(file).update(readFileSync(join(root, file)));
   return hash.digest('hex');
+}
+
+function sourcesIn(folder) {
+  return readdirSync(join(root, folder), { recursive: true })
+    .filter((file) => file.endsWith('.ts'))
+    .map((file) => join(folder, file));
+}
+
+/**
+ * Between npm and this process stands a shell, which does not pass a signal on: a SIGTERM to npm alone ends npm and
+ * the shell. Then this process stops as well, instead of holding port and data without anybody who knows it.
+ */
+function stopWithNpm() {
+  // Set by npm itself.
+  if (process.env.npm_lifecycle_event === undefined) return; // oxlint-disable-line node/no-process-env
+  const parent = process.ppid;
+  const watch = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(watch);
+    process.kill(process.pid, 'SIGTERM');
+  }, 250);
+  watch.unref();
 }

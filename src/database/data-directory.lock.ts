@@ -1,12 +1,19 @@
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import type { DatabaseSync } from 'node:sqlite';
 
 /** The data directory is in use by another process. The message is for a terminal. */
 export class DataDirectoryHeld extends Error {}
 
+/** The data directory cannot be written to. The message is for a terminal. */
+export class DataDirectoryUnusable extends Error {}
+
 export interface DataDirectoryLock {
   release(): void;
 }
+
+/** What SQLite answers when another process has the lock (SQLITE_BUSY). */
+const BUSY = 5;
 
 /**
  * Takes the data directory for this process. Two processes on one embedded database lose rows without an error.
@@ -15,23 +22,34 @@ export interface DataDirectoryLock {
  * nothing is left to clean up after a SIGKILL. The pid file beside it only serves the message.
  *
  * @throws DataDirectoryHeld when another process (or another application in this one) has it.
+ * @throws DataDirectoryUnusable
  */
 export async function lockDataDirectory(dataDir: string): Promise<DataDirectoryLock> {
-  mkdirSync(dataDir, { recursive: true });
   // Loaded here, because only the embedded database needs it.
-  const { DatabaseSync } = await import('node:sqlite');
+  const sqlite = await import('node:sqlite');
   const pidFile = join(dataDir, 'lock.pid');
-  const file = new DatabaseSync(join(dataDir, 'lock'));
+  let file: DatabaseSync | undefined;
   try {
-    file.exec('pragma busy_timeout = 0; begin exclusive');
-  } catch {
-    file.close();
-    throw new DataDirectoryHeld(
-      `the data directory ${dataDir} is in use by another process${describeHolder(pidFile)}; stop that one, or choose another with DATA_DIR`,
+    // Others on this machine have no business with password hashes.
+    mkdirSync(dataDir, { recursive: true, mode: 0o700 });
+    const held = new sqlite.DatabaseSync(join(dataDir, 'lock'));
+    file = held;
+    held.exec('pragma busy_timeout = 0; begin exclusive');
+    writeFileSync(pidFile, `${process.pid}\n`);
+    return { release: () => held.close() };
+  } catch (error) {
+    file?.close();
+    if ((error as { errcode?: number }).errcode === BUSY) {
+      throw new DataDirectoryHeld(
+        `the data directory ${dataDir} is in use by another process${describeHolder(pidFile)}; stop that one, or choose another with DATA_DIR`,
+        { cause: error },
+      );
+    }
+    throw new DataDirectoryUnusable(
+      `the data directory ${dataDir} cannot be used: ${(error as Error).message}; make it writable, or choose another with DATA_DIR`,
+      { cause: error },
     );
   }
-  writeFileSync(pidFile, `${process.pid}\n`);
-  return { release: () => file.close() };
 }
 
 function describeHolder(pidFile: string): string {

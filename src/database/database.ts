@@ -12,12 +12,22 @@ export interface Queries {
   query<Row>(statement: RawBuilder<Row>): Promise<Row[]>;
 }
 
+/** The database was closed; a late statement would open it again. */
+export class DatabaseClosed extends Error {}
+
 /** The database, as the rest of the service sees it. Times and single use are decided by its clock. */
 export class Database implements Queries {
+  private isClosed = false;
+
   constructor(private readonly orm: MikroORM) {}
 
-  /** A fresh entity manager. */
+  /**
+   * A fresh entity manager.
+   *
+   * @throws DatabaseClosed
+   */
   get em(): SqlEntityManager {
+    if (this.isClosed) throw new DatabaseClosed('the database is closed');
     return this.orm.em.fork() as SqlEntityManager;
   }
 
@@ -33,8 +43,14 @@ export class Database implements Queries {
     });
   }
 
+  async close(): Promise<void> {
+    this.isClosed = true;
+    await this.orm.close();
+  }
+
   /** @throws when the database does not answer within the time. */
   async ping(timeoutMs: number): Promise<void> {
+    if (this.isClosed) throw new DatabaseClosed('the database is closed');
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error('the database did not answer in time')), timeoutMs);

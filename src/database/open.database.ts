@@ -45,11 +45,12 @@ async function openEmbedded(
     tell(`opening the embedded PostgreSQL in ${config.DATA_DIR} (the first time takes some seconds)`);
     const orm = await MikroORM.init(withEntities(await databaseOptions(config), entities));
     await migrate(orm, tell);
+    const database = new Database(orm);
     const close = async () => {
-      await orm.close();
+      await database.close();
       lock.release();
     };
-    return { orm, database: new Database(orm), close };
+    return { orm, database, close };
   } catch (error) {
     lock.release();
     throw error;
@@ -73,7 +74,8 @@ async function openServer(
     await migrator.close();
   }
   const orm = await MikroORM.init(withEntities(await databaseOptions(config), entities));
-  return { orm, database: new Database(orm), close: () => orm.close() };
+  const database = new Database(orm);
+  return { orm, database, close: () => database.close() };
 }
 
 async function migrate(orm: MikroORM, tell: (progress: string) => void): Promise<void> {

@@ -1,5 +1,4 @@
 import { Controller, Get } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import {
   type HealthCheckResult,
   HealthCheckService,
@@ -8,7 +7,7 @@ import {
 } from '@nestjs/terminus';
 import { SkipThrottle } from '@nestjs/throttler';
 import { Database } from '../database/database.js';
-import { ApiProblems, ApiReply } from '../docs/api-reply.decorator.js';
+import { ApiGroup, ApiProblems, ApiReply, ApiRoute } from '../docs/api-reply.decorator.js';
 import { Public } from '../http/public.decorator.js';
 import { Problem } from '../problems/problem.js';
 import { RedisConnection } from '../throttle/redis.connection.js';
@@ -19,7 +18,7 @@ import { Readiness } from './readiness.js';
 const DATABASE_PATIENCE = 1_000;
 
 /** Whether the process lives, and whether it can do its work. */
-@ApiTags('Health')
+@ApiGroup('Health')
 @SkipThrottle({ default: true, login: true, signup: true })
 @Public()
 @Controller('health')
@@ -33,15 +32,14 @@ export class HealthController {
   ) {}
 
   @Get('live')
-  @ApiOperation({ summary: 'The process lives', operationId: 'live' })
+  @ApiRoute({ summary: 'The process lives', operationId: 'live' })
   @ApiReply(200, liveReplySchema, 'It does')
-  @ApiProblems()
   live(): { status: 'ok' } {
     return { status: 'ok' };
   }
 
   @Get('ready')
-  @ApiOperation({ summary: 'The service can do its work', operationId: 'ready' })
+  @ApiRoute({ summary: 'The service can do its work', operationId: 'ready' })
   @ApiReply(200, readyReplySchema, 'It can; Redis may be down, there is a fallback')
   @ApiProblems('not_ready')
   async ready(): Promise<Pick<HealthCheckResult, 'status' | 'details'>> {

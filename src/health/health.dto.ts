@@ -1,6 +1,8 @@
 import { z } from 'zod';
 
-export const liveReplySchema = z.object({ status: z.literal('ok') }).meta({ id: 'Live' });
+export const liveReplySchema = z
+  .object({ status: z.literal('ok') })
+  .meta({ id: 'Live', examples: [{ status: 'ok' }] });
 
 const checkSchema = z.object({ status: z.enum(['up', 'down']) });
 
@@ -13,4 +15,16 @@ export const readyReplySchema = z
       redis: checkSchema.extend({ connection: z.enum(['off', 'up', 'down']) }),
     }),
   })
-  .meta({ id: 'Ready' });
+  .meta({
+    id: 'Ready',
+    examples: [
+      {
+        status: 'ok',
+        details: {
+          database: { status: 'up' },
+          keys: { status: 'up' },
+          redis: { status: 'up', connection: 'off' },
+        },
+      },
+    ],
+  });

@@ -40,7 +40,8 @@ export function createHttpAdapter(config: AppConfig, logger: Logger, routes: Rou
       connectionsCheckingInterval: 2_000,
     },
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false },
-    return503OnClosing: true,
+    // Whoever is connected at a stop is still answered; the connection then closes.
+    return503OnClosing: false,
     clientErrorHandler: answerBrokenMessage,
     // An address that cannot be decoded is answered before any hook runs.
     frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {

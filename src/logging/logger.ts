@@ -1,3 +1,4 @@
+import { types } from 'node:util';
 import pino, { type DestinationStream, type Logger } from 'pino';
 import type { AppConfig } from '../../config/app.config.js';
 
@@ -18,7 +19,9 @@ export function createLogger(config: AppConfig, destination: DestinationStream =
       base: null,
       timestamp: pino.stdTimeFunctions.isoTime,
       formatters: { level: (label) => ({ level: label }) },
-      serializers: { err: describeError },
+      serializers: { err: describeError, error: describeError },
+      // Of the error under its errorKey pino copies the message, and that may be a statement. We log under `err`.
+      errorKey: 'error',
       messageKey: 'message',
     },
     {
@@ -30,7 +33,7 @@ export function createLogger(config: AppConfig, destination: DestinationStream =
 }
 
 function describeError(error: unknown): Record<string, unknown> {
-  if (!(error instanceof Error)) return { type: typeof error };
+  if (!types.isNativeError(error)) return { type: typeof error };
   const code = 'code' in error && typeof error.code === 'string' ? error.code : undefined;
   const isDriverError = 'severity' in error || 'sqlState' in error;
   return {

@@ -35,7 +35,7 @@ export class ProblemFilter implements ExceptionFilter {
     const reply = http.getResponse<FastifyReply>();
     if (reply.sent) return;
     const problem = this.toProblem(error, request);
-    if (problem.status >= 500) request.log.error({ event: 'request_failed', code: problem.code, err: error });
+    logFailure(request, problem, error);
     writeProblem(reply, problem);
   }
 
@@ -60,9 +60,22 @@ export class ProblemFilter implements ExceptionFilter {
   }
 }
 
+/** An outage is one line; a fault of ours comes with where it happened. */
+function logFailure(request: FastifyRequest, { code, status }: Problem, error: unknown): void {
+  if (status < 500) return;
+  if (code === 'internal_error')
+    request.log.error({ event: 'request_failed', code, err: error }, 'request failed');
+  else request.log.warn({ event: 'request_refused', code, cause: causeOf(error) });
+}
+
+function causeOf(error: unknown): string {
+  const { code, name } = error as { code?: unknown; name?: unknown };
+  return String(code ?? name);
+}
+
 /** The 4xx status that Nest or Fastify gave an error of the request, if any. */
 function statusOf(error: unknown): number | undefined {
   if (error instanceof HttpException) return error.getStatus();
-  if (!(error instanceof Error) || !('statusCode' in error)) return undefined;
+  if (typeof error !== 'object' || error === null || !('statusCode' in error)) return undefined;
   return typeof error.statusCode === 'number' ? error.statusCode : undefined;
 }

@@ -10,6 +10,7 @@ const TIMEOUTS = { connect: 1_000, command: 250 };
 export class RedisConnection implements OnApplicationShutdown {
   readonly client: Redis | null;
   private reported = false;
+  private isStopping = false;
 
   constructor(config: ThrottleConfig, logger: Logger) {
     if (config.REDIS_URL === undefined) {
@@ -23,14 +24,16 @@ export class RedisConnection implements OnApplicationShutdown {
       maxRetriesPerRequest: 1,
       retryStrategy: (attempt) => Math.min(attempt * 200, 2_000),
     });
-    this.client.on('error', (error: Error) => {
-      if (this.reported) return;
+    const report = (error?: Error) => {
+      if (this.reported || this.isStopping) return;
       this.reported = true;
       logger.warn(
-        { event: 'redis_unavailable', err: error },
+        { event: 'redis_unavailable', ...(error && { err: error }) },
         'Redis is away: each process counts alone, more strictly',
       );
-    });
+    };
+    this.client.on('error', report);
+    this.client.on('close', () => report());
     this.client.on('ready', () => {
       if (this.reported) logger.info({ event: 'redis_available' }, 'Redis is back');
       this.reported = false;
@@ -44,6 +47,7 @@ export class RedisConnection implements OnApplicationShutdown {
   }
 
   onApplicationShutdown(): void {
+    this.isStopping = true;
     this.client?.disconnect();
   }
 }

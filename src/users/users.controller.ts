@@ -1,7 +1,6 @@
 import { Body, Controller, Get, Post } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { z } from 'zod';
-import { ApiProblems, ApiReply } from '../docs/api-reply.decorator.js';
+import { ApiGroup, ApiProblems, ApiReply, ApiRoute } from '../docs/api-reply.decorator.js';
 import { CurrentUser, type CurrentUserInfo } from '../http/current-user.decorator.js';
 import { Public } from '../http/public.decorator.js';
 import { Problem } from '../problems/problem.js';
@@ -10,7 +9,7 @@ import { accountSchema, type SignupBody, signupReplySchema, signupSchema } from 
 import { UsersService } from './users.service.js';
 
 /** Accounts: making one, and one's own. */
-@ApiTags('Accounts')
+@ApiGroup('Accounts')
 @Controller()
 export class UsersController {
   constructor(private readonly users: UsersService) {}
@@ -18,9 +17,9 @@ export class UsersController {
   @Post('signup')
   @Public()
   @RateLimited('signup')
-  @ApiOperation({ summary: 'Make an account', operationId: 'signup' })
+  @ApiRoute({ summary: 'Make an account', operationId: 'signup' })
   @ApiReply(201, signupReplySchema, 'The account exists')
-  @ApiProblems('validation_failed', 'weak_password', 'email_taken', 'overloaded')
+  @ApiProblems('validation_failed', 'weak_password', 'email_taken', 'service_unavailable', 'overloaded')
   async signup(
     @Body({ schema: signupSchema }) { email, password }: SignupBody,
   ): Promise<z.output<typeof signupReplySchema>> {
@@ -35,9 +34,8 @@ export class UsersController {
   }
 
   @Get('users/me')
-  @ApiOperation({ summary: 'My account', operationId: 'account' })
+  @ApiRoute({ summary: 'My account', operationId: 'account' })
   @ApiReply(200, accountSchema, 'The account of the caller')
-  @ApiProblems('authentication_required', 'credential_invalid', 'credential_expired', 'credential_revoked')
   async account(@CurrentUser() { userId }: CurrentUserInfo): Promise<z.output<typeof accountSchema>> {
     const user = await this.users.find(userId);
     if (!user) throw new Problem('credential_revoked');

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { minLengthBy } from '../docs/api-reply.decorator.js';
 import { canonicalEmail } from './email.js';
 
 /** The longest password there may be, in bytes of UTF-8: it bounds what one hash reads. */
@@ -12,7 +13,7 @@ export const emailSchema = z
   .refine((email) => faithful(email) && canonicalEmail(email) !== null, {
     error: 'must be one e-mail address, without surrounding space',
   })
-  .meta({ format: 'email', maxLength: 254, examples: ['test@example.com'] });
+  .meta({ format: 'email', maxLength: 254 });
 
 export const passwordSchema = z
   .string({ error: 'must be a string' })
@@ -20,24 +21,42 @@ export const passwordSchema = z
   .refine((password) => Buffer.byteLength(password) <= PASSWORD_MAX_BYTES, {
     error: `must have ${PASSWORD_MAX_BYTES} bytes at most`,
   })
-  .meta({ format: 'password', maxLength: PASSWORD_MAX_BYTES, examples: ['yourlongpassphrase'] });
+  .meta({ format: 'password', maxLength: PASSWORD_MAX_BYTES });
 
 export const signupSchema = z
-  .strictObject({ email: emailSchema, password: passwordSchema })
-  .meta({ id: 'Signup' });
+  .strictObject({
+    email: emailSchema,
+    password: passwordSchema.meta({
+      ...minLengthBy('PASSWORD_MIN_LENGTH'),
+      description: 'Any characters, counted in Unicode code points. Common passwords are refused.',
+    }),
+  })
+  .meta({ id: 'Signup', examples: [{ email: 'test@example.com', password: 'yourlongpassphrase' }] });
 export type SignupBody = z.output<typeof signupSchema>;
 
 export const signupReplySchema = z
   .object({
-    id: z.uuid().meta({ examples: ['019a0000-0000-7000-8000-000000000000'] }),
+    id: z.uuid(),
     message: z.literal('Signup successful'),
   })
-  .meta({ id: 'SignupReply' });
+  .meta({
+    id: 'SignupReply',
+    examples: [{ id: '019a0000-0000-7000-8000-000000000000', message: 'Signup successful' }],
+  });
 
 export const accountSchema = z
   .object({
-    id: z.uuid().meta({ examples: ['019a0000-0000-7000-8000-000000000000'] }),
-    email: z.string().meta({ examples: ['test@example.com'] }),
-    created_at: z.iso.datetime().meta({ examples: ['2026-11-22T12:00:00.000Z'] }),
+    id: z.uuid(),
+    email: z.string().meta({ description: 'As its owner wrote it.' }),
+    created_at: z.iso.datetime(),
   })
-  .meta({ id: 'Account' });
+  .meta({
+    id: 'Account',
+    examples: [
+      {
+        id: '019a0000-0000-7000-8000-000000000000',
+        email: 'test@example.com',
+        created_at: '2026-11-22T12:00:00.000Z',
+      },
+    ],
+  });

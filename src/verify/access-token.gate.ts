@@ -37,6 +37,8 @@ export type GateResult =
 const TOKEN_MAX = 8192;
 /** RFC 7515 §3.1: exactly three parts of base64url, none empty. No JSON serialization, no JWE, no padding. */
 const COMPACT = /^[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+\.[A-Za-z0-9_-]+$/;
+/** Users and sessions are named by UUIDs; anything else never reaches a query. */
+const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 const KEY_ID = /^[A-Za-z0-9._-]{1,128}$/;
 const ALGORITHMS: readonly unknown[] = ['ES256', 'PS256', 'RS256'];
 /** RFC 9068 §4: the media type with or without its prefix, in any case. */
@@ -76,10 +78,11 @@ function inspectClaims(
   const audiences = [claims['aud']].flat();
   if (!audiences.every((audience) => typeof audience === 'string')) return refuse('audience');
   if (!audiences.includes(rules.audience)) return refuse('audience');
-  const texts = ['sub', 'sid', 'jti', 'client_id'].every((name) => isText(claims[name]));
+  const ids = ['sub', 'sid'].every((name) => isId(claims[name]));
+  const texts = ['jti', 'client_id'].every((name) => isText(claims[name]));
   const times = ['iat', 'nbf', 'exp', 'auth_time'].every((name) => Number.isSafeInteger(claims[name]));
   const methods = claims['amr'];
-  if (!texts || !times || !Array.isArray(methods) || !methods.every(isText)) return refuse('claims');
+  if (!ids || !texts || !times || !Array.isArray(methods) || !methods.every(isText)) return refuse('claims');
   return null;
 }
 
@@ -102,6 +105,10 @@ function refuse(refusal: GateRefusal): GateResult {
 /** The last character of base64url can carry stray bits; only one spelling of the same bytes is taken. */
 function isCanonical(part: string): boolean {
   return Buffer.from(part, 'base64url').toString('base64url') === part;
+}
+
+function isId(value: unknown): boolean {
+  return typeof value === 'string' && UUID.test(value);
 }
 
 function isText(value: unknown): value is string {

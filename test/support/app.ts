@@ -30,11 +30,13 @@ export interface TestAppOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** An application to share the database with, as another node; its database is left when this one closes. */
   readonly sibling?: TestApp;
+  /** A database made before; whoever made it drops it. */
+  readonly database?: TestDatabase;
 }
 
 /** The whole application on a database of its own, configured as an operator would: by environment variables. */
-export async function startApp({ env = {}, sibling }: TestAppOptions = {}): Promise<TestApp> {
-  const testDatabase = sibling?.testDatabase ?? (await createTestDatabase());
+export async function startApp({ env = {}, sibling, database }: TestAppOptions = {}): Promise<TestApp> {
+  const testDatabase = sibling?.testDatabase ?? database ?? (await createTestDatabase());
   const config = loadConfig({
     APP_ENV: 'test',
     AUTH_SECRETS: TEST_SECRET,
@@ -50,7 +52,7 @@ export async function startApp({ env = {}, sibling }: TestAppOptions = {}): Prom
   });
   const close = async () => {
     await running.close();
-    if (!sibling) await testDatabase.drop();
+    if (!sibling && !database) await testDatabase.drop();
   };
   return {
     config,

@@ -1,15 +1,14 @@
 import { Controller, Get, Header, Inject, Res } from '@nestjs/common';
-import { ApiOperation, ApiTags } from '@nestjs/swagger';
 import type { FastifyReply } from 'fastify';
 import type { AuthConfig } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
-import { ApiReply } from '../../docs/api-reply.decorator.js';
+import { ApiGroup, ApiReply, ApiRoute } from '../../docs/api-reply.decorator.js';
 import { Public } from '../../http/public.decorator.js';
 import { jwksReplySchema } from '../auth.dto.js';
 import { type JsonWebKeySet, SigningKeys } from './signing-keys.service.js';
 
 /** The public keys that other services verify access tokens with (RFC 7517). */
-@ApiTags('Services')
+@ApiGroup('Services')
 @Controller('.well-known')
 export class JwksController {
   constructor(
@@ -21,9 +20,9 @@ export class JwksController {
   @Public()
   @Header('content-type', 'application/jwk-set+json')
   @Header('cross-origin-resource-policy', 'cross-origin')
-  @ApiOperation({ summary: 'The public keys of access tokens', operationId: 'jwks' })
-  @ApiReply(200, jwksReplySchema, 'The key set')
-  jwks(@Res({ passthrough: true }) reply: FastifyReply): JsonWebKeySet {
+  @ApiRoute({ summary: 'The public keys of access tokens', operationId: 'jwks' })
+  @ApiReply(200, jwksReplySchema, 'The key set (RFC 7517)', { mediaType: 'application/jwk-set+json' })
+  jwks(@Res({ passthrough: true }) reply: FastifyReply): Promise<JsonWebKeySet> {
     reply.header('cache-control', `public, max-age=${this.config.JWKS_MAX_AGE}`);
     return this.keys.jwks();
   }

@@ -15,8 +15,10 @@ import { seal, unseal } from './secrets.js';
 
 /** ASVS 5.0.0 11.2.3. */
 const RSA_BITS = 3072;
-/** Milliseconds between two looks for a key that a token names and we do not know. */
-const UNKNOWN_KEY_COOLDOWN = 5_000;
+/** RFC 7518 §3.3: weaker keys are refused, wherever they came from. */
+const RSA_BITS_MIN = 2048;
+/** Milliseconds between two looks for keys of other nodes: tokens with invented key ids must not cost a query each. */
+const REFRESH_COOLDOWN = 1_000;
 
 export interface SigningKeyPair {
   readonly kid: string;
@@ -32,6 +34,9 @@ export interface JsonWebKeySet {
 
 /** The keys in the database cannot be opened with the secrets we have. The message is for a terminal. */
 export class SecretsDoNotFit extends Error {}
+
+/** A key in the database is too weak for its algorithm, or of another kind. The message is for a terminal. */
+export class UnfitSigningKey extends Error {}
 
 interface KeyRow {
   kid: string;
@@ -50,14 +55,16 @@ export class SigningKeys implements OnModuleInit {
   private keys: ReadonlyMap<string, SigningKeyPair> = new Map();
   private published: JsonWebKeySet = { keys: [] };
   private currentKid: string | null = null;
-  private loadedAt = 0;
+  /** By the monotonic clock: a step of the system's clock must not blind this node to new keys. */
+  private refreshedAt = Number.NEGATIVE_INFINITY;
+  private refreshing: Promise<void> = Promise.resolve();
 
   constructor(
     private readonly database: Database,
     @Inject(AUTH_CONFIG) private readonly config: AuthConfig,
   ) {}
 
-  /** @throws SecretsDoNotFit */
+  /** @throws SecretsDoNotFit, UnfitSigningKey */
   async onModuleInit(): Promise<void> {
     await this.load();
     if (this.currentKid !== null) return;
@@ -79,18 +86,29 @@ export class SigningKeys implements OnModuleInit {
   /** The key with this id; null if there is none. Another node may have made it a moment ago, so it looks again. */
   async find(kid: string): Promise<SigningKeyPair | null> {
     const known = this.keys.get(kid);
-    if (known || Date.now() - this.loadedAt < UNKNOWN_KEY_COOLDOWN) return known ?? null;
-    await this.load();
+    if (known) return known;
+    await this.refresh();
     return this.keys.get(kid) ?? null;
   }
 
-  /** The public halves, for other services. */
-  jwks(): JsonWebKeySet {
+  /** The public halves, for other services, those that other nodes just made included. */
+  async jwks(): Promise<JsonWebKeySet> {
+    // While the database is away, the keys known so far serve better than none.
+    await this.refresh().catch(() => undefined);
     return this.published;
   }
 
+  /** Reads the keys again unless that was a moment ago. Whoever comes meanwhile waits for the same answer. */
+  private refresh(): Promise<void> {
+    const now = performance.now();
+    if (now - this.refreshedAt >= REFRESH_COOLDOWN) {
+      this.refreshedAt = now;
+      this.refreshing = this.load();
+    }
+    return this.refreshing;
+  }
+
   private async load(): Promise<void> {
-    this.loadedAt = Date.now();
     const rows = await this.database.query(
       sql<KeyRow>`select kid, algorithm, state, public_jwk, private_key from signing_keys where state <> 'retired' order by created_at desc`,
     );
@@ -113,6 +131,11 @@ export class SigningKeys implements OnModuleInit {
       );
     }
     const privateKey = createPrivateKey({ key: der, format: 'der', type: 'pkcs8' });
+    if (!isFit(row.algorithm, privateKey)) {
+      throw new UnfitSigningKey(
+        `the signing key ${row.kid} in the database is not fit for ${row.algorithm}: ES256 takes P-256, PS256 and RS256 take RSA of ${RSA_BITS_MIN} bits or more; delete it`,
+      );
+    }
     return { kid: row.kid, algorithm: row.algorithm, privateKey, publicKey: createPublicKey(privateKey) };
   }
 
@@ -132,5 +155,20 @@ export class SigningKeys implements OnModuleInit {
           values (${kid}, ${algorithm}, 'current', ${JSON.stringify(jwk)}::jsonb, ${sealed})
           on conflict do nothing`,
     );
+  }
+}
+
+/** RFC 8725 §3.2, §3.5: the kind, curve and size that an algorithm demands. */
+function isFit(algorithm: SigningAlgorithm, key: KeyObject): boolean {
+  const { asymmetricKeyType: type, asymmetricKeyDetails: details = {} } = key;
+  switch (algorithm) {
+    case 'ES256':
+      return type === 'ec' && details.namedCurve === 'prime256v1';
+    case 'PS256':
+    case 'RS256':
+      return type === 'rsa' && (details.modulusLength ?? 0) >= RSA_BITS_MIN;
+    default:
+      // The column is text: it may hold what no version of ours wrote.
+      return false;
   }
 }

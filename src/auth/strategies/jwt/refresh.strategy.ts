@@ -1,9 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import passport from 'passport';
-import type { PresentedCredential } from '../auth.strategy.js';
 import { RefreshTokens } from './refresh-tokens.service.js';
 
-/** The Passport strategy of refresh tokens: success with what it was exchanged for, fail with the refusal. */
+/** A refresh token on its way through Passport: to be exchanged, or to name the session that is to end. */
+export interface RefreshCredential {
+  readonly value: string;
+  readonly purpose: 'exchange' | 'sign_out';
+}
+
+/**
+ * The Passport strategy of refresh tokens. To exchange one: success with what it was exchanged for, fail with the
+ * refusal. To sign out: success with its session, even one that has ended; fail for an unknown token.
+ */
 @Injectable()
 export class RefreshStrategy extends passport.Strategy {
   override readonly name = 'refresh';
@@ -13,9 +21,20 @@ export class RefreshStrategy extends passport.Strategy {
   }
 
   override authenticate(credential: unknown): void {
-    this.tokens.redeem((credential as PresentedCredential).value).then(
-      (outcome) => (outcome.status === 'redeemed' ? this.success(outcome) : this.fail(outcome as never)),
-      (error: unknown) => this.error(error),
-    );
+    const { value, purpose } = credential as RefreshCredential;
+    const verdict = purpose === 'exchange' ? this.exchange(value) : this.identify(value);
+    verdict.catch((error: unknown) => this.error(error));
+  }
+
+  private async exchange(value: string): Promise<void> {
+    const outcome = await this.tokens.redeem(value);
+    if (outcome.status === 'redeemed') this.success(outcome);
+    else this.fail(outcome as never);
+  }
+
+  private async identify(value: string): Promise<void> {
+    const sessionId = await this.tokens.sessionOf(value);
+    if (sessionId === null) this.fail();
+    else this.success({ sessionId });
   }
 }

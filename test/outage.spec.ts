@@ -1,0 +1,116 @@
+import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { startApp, type TestApp } from './support/app.js';
+import type { Reply } from './support/client.js';
+import { createTestDatabase, onServer, type TestDatabase } from './support/database.js';
+import { freshEmail, PASSWORD, type SignedIn, signIn, STRATEGIES } from './support/strategies.js';
+import { TcpProxy } from './support/tcp-proxy.js';
+
+function expectUnavailable(reply: Reply): void {
+  expect({ status: reply.status, code: reply.body['code'] }).toEqual({
+    status: 503,
+    code: 'service_unavailable',
+  });
+  expect(Number(reply.headers['retry-after'])).toBeGreaterThan(0);
+  expect(reply.text).not.toMatch(/select|insert|ECONN|postgres/i);
+}
+
+/** Everything that needs the database, with and without a credential. */
+async function callEverything(app: TestApp, signedIn: SignedIn): Promise<Reply[]> {
+  return Promise.all([
+    signedIn.client.get('/me'),
+    signedIn.client.get('/users/me'),
+    signedIn.client.post('/logout'),
+    app.client.post('/login', { email: signedIn.email, password: PASSWORD }),
+    app.client.post('/signup', { email: freshEmail(), password: PASSWORD }),
+    ...(signedIn.reply.body['refresh_token']
+      ? [app.client.post('/refresh', { refresh_token: signedIn.reply.body['refresh_token'] })]
+      : []),
+  ]);
+}
+
+describe('when the database has gone', () => {
+  let app: TestApp;
+  let signedIn: SignedIn;
+  beforeAll(async () => {
+    app = await startApp();
+    signedIn = await signIn(app);
+    await app.running.database.close();
+  });
+  afterAll(() => app.running.app.close().then(() => app.testDatabase.drop()));
+
+  it('O4: nothing is decided: every call that needs it is 503 with Retry-After, and nobody gets in', async () => {
+    for (const reply of await callEverything(app, signedIn)) expectUnavailable(reply);
+  });
+
+  it('O2: the log says that the database failed, and nothing of the statement or its values', () => {
+    expect(app.logs.some(({ event }) => event === 'request_refused')).toBe(true);
+    expect(app.logText()).not.toMatch(/insert into|argon2|select /i);
+    expect(app.logText()).not.toContain(signedIn.email);
+  });
+
+  it('the process lives, but is not ready', async () => {
+    expect((await app.client.get('/health/live')).status).toBe(200);
+    const ready = await app.client.get('/health/ready');
+    expect(ready.status).toBe(503);
+    expect(ready.body).toMatchObject({
+      code: 'not_ready',
+      checks: { database: { status: 'down' }, keys: { status: 'up' } },
+    });
+    expect(ready.headers['content-type']).toMatch(/^application\/problem\+json/);
+  });
+
+  it('who sends no credential still hears so, and public keys are served', async () => {
+    expect((await app.client.get('/me')).body).toEqual({ logged_in: false });
+    expect((await app.client.get('/users/me')).status).toBe(401);
+    expect((await app.client.get('/.well-known/jwks.json')).status).toBe(200);
+  });
+});
+
+const describeOnServer = onServer ? describe : describe.skip;
+describeOnServer.each(STRATEGIES)('behind a cable to PostgreSQL, AUTH_STRATEGY=$strategy', ({ strategy }) => {
+  let database: TestDatabase;
+  let proxy: TcpProxy;
+  let app: TestApp;
+  let signedIn: SignedIn;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    const direct = new URL(database.env['DATABASE_URL'] ?? '');
+    proxy = await TcpProxy.to(direct.hostname, Number(direct.port || 5432));
+    app = await startApp({
+      env: { AUTH_STRATEGY: strategy, DATABASE_URL: proxy.rewrite(direct.href) },
+      database,
+    });
+    signedIn = await signIn(app);
+  });
+  afterAll(async () => {
+    await app.close();
+    await proxy.close();
+    await database.drop();
+  });
+
+  /** Connections that died are found dead by their next use, so a few answers may still be 503: never another. */
+  const expectToHeal = async () => {
+    const until = Date.now() + 5_000;
+    let reply = await signedIn.client.get('/me');
+    while (reply.status === 503 && Date.now() < until) reply = await signedIn.client.get('/me');
+    expect(reply.body).toEqual({ logged_in: true, email: signedIn.email });
+  };
+
+  it('faults 1 and 3: a cut is a quick 503 and heals without a restart', async () => {
+    await proxy.stop();
+    for (const reply of await callEverything(app, signedIn)) expectUnavailable(reply);
+    expect((await app.client.get('/health/ready')).status).toBe(503);
+    await proxy.start();
+    await expectToHeal();
+    expect((await app.client.get('/health/ready')).status).toBe(200);
+  });
+
+  it('fault 3: a black hole is a 503 within the timeout, and heals', async () => {
+    proxy.hold();
+    const started = Date.now();
+    for (const reply of await callEverything(app, signedIn)) expectUnavailable(reply);
+    expect(Date.now() - started).toBeLessThan(15_000);
+    proxy.release();
+    await expectToHeal();
+  });
+});

@@ -1,0 +1,226 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import { startApp, type TestApp } from './support/app.js';
+import { redisUrl } from './support/database.js';
+import type { Reply } from './support/client.js';
+import { freshEmail, PASSWORD } from './support/strategies.js';
+import { TcpProxy } from './support/tcp-proxy.js';
+
+let app: TestApp;
+beforeAll(async () => {
+  app = await startApp();
+});
+afterAll(() => app.close());
+
+const open: TestApp[] = [];
+afterEach(async () => {
+  for (const node of open.splice(0)) await node.close();
+});
+
+async function limited(env: Record<string, string>): Promise<TestApp> {
+  const node = await startApp({ env, sibling: app });
+  open.push(node);
+  return node;
+}
+
+const attempt = (node: TestApp, headers = {}, remoteAddress?: string) =>
+  node.client.send(
+    'POST',
+    '/login',
+    { email: 'nobody@example.com', password: PASSWORD },
+    headers,
+    remoteAddress,
+  );
+
+/** A List of Structured Fields (RFC 9651) whose items are Strings with integer parameters. */
+function parseLimits(field: unknown): Record<string, Record<string, number>> {
+  const items = String(field).split(', ');
+  return Object.fromEntries(
+    items.map((item) => {
+      const match = /^"([a-z]+)"((?:;[a-z]+=\d+)+)$/.exec(item);
+      if (!match) throw new Error(`not a structured field: ${item}`);
+      const parameters = (match[2] ?? '')
+        .slice(1)
+        .split(';')
+        .map((pair) => pair.split('='));
+      return [match[1], Object.fromEntries(parameters.map(([name, value]) => [name, Number(value)]))];
+    }),
+  );
+}
+
+function expectLimited(reply: Reply, policy: string): void {
+  expect(reply.status).toBe(429);
+  expect(reply.body).toMatchObject({
+    code: 'rate_limited',
+    type: 'https://iana.org/assignments/http-problem-types#quota-exceeded',
+    'violated-policies': [policy],
+  });
+  expect(Number(reply.headers['retry-after'])).toBeGreaterThan(0);
+}
+
+describe('rate limits', () => {
+  it('L9: sign-in is counted under its own policy, and the fields say what is left', async () => {
+    const node = await limited({ RATE_LIMIT_LOGIN: '3/1m', RATE_LIMIT_DEFAULT: '600/1m' });
+    for (const left of [2, 1, 0]) {
+      const reply = await attempt(node);
+      expect(reply.status).toBe(401);
+      expect(parseLimits(reply.headers['ratelimit-policy'])).toEqual({
+        default: { q: 600, w: 60 },
+        login: { q: 3, w: 60 },
+      });
+      const remaining = parseLimits(reply.headers['ratelimit']);
+      expect(remaining['login']).toMatchObject({ r: left });
+      expect(remaining['login']?.['t']).toBeGreaterThan(0);
+    }
+    const refused = await attempt(node);
+    expectLimited(refused, 'login');
+    expect(parseLimits(refused.headers['ratelimit'])['login']).toMatchObject({ r: 0 });
+    expect((await node.client.get('/me')).status).toBe(200);
+  });
+
+  it('sign-up has a policy of its own, and every request counts for the default one', async () => {
+    const node = await limited({ RATE_LIMIT_SIGNUP: '1/1h', RATE_LIMIT_DEFAULT: '4/1m' });
+    const signup = () => node.client.post('/signup', { email: freshEmail(), password: PASSWORD });
+    expect((await signup()).status).toBe(201);
+    expectLimited(await signup(), 'signup');
+    expect((await node.client.get('/me')).status).toBe(200);
+    expect((await node.client.get('/me')).status).toBe(200);
+    expectLimited(await node.client.get('/me'), 'default');
+    expectLimited(await node.client.get('/users/me'), 'default');
+  });
+
+  it('of 50 attempts at once exactly as many get through as the limit says', async () => {
+    const node = await limited({ RATE_LIMIT_LOGIN: '10/1m' });
+    const replies = await Promise.all(Array.from({ length: 50 }, () => attempt(node)));
+    expect(replies.filter(({ status }) => status === 401)).toHaveLength(10);
+    expect(replies.filter(({ status }) => status === 429)).toHaveLength(40);
+  });
+
+  it('a window that has passed lets requests in again', async () => {
+    const node = await limited({ RATE_LIMIT_LOGIN: '1/1s' });
+    expect((await attempt(node)).status).toBe(401);
+    expectLimited(await attempt(node), 'login');
+    const until = Date.now() + 5_000;
+    let status = 429;
+    while (status === 429 && Date.now() < until) ({ status } = await attempt(node));
+    expect(status).toBe(401);
+  });
+
+  it('health checks are never limited', async () => {
+    const node = await limited({ RATE_LIMIT_DEFAULT: '1/1m' });
+    for (let call = 0; call < 5; call += 1) {
+      expect((await node.client.get('/health/live')).status).toBe(200);
+      expect((await node.client.get('/health/ready')).status).toBe(200);
+    }
+  });
+
+  it('counting comes before anything else: a refused credential and a cross-site request count too', async () => {
+    const node = await limited({ RATE_LIMIT_DEFAULT: '2/1m' });
+    expect((await node.client.get('/users/me')).status).toBe(401);
+    expect((await node.client.post('/logout', undefined, { 'sec-fetch-site': 'cross-site' })).status).toBe(
+      403,
+    );
+    expectLimited(await node.client.get('/users/me'), 'default');
+  });
+});
+
+describe('the client address (L10, pain 9, incident 14)', () => {
+  it('is the socket while no proxy is trusted: a forged X-Forwarded-For changes nothing, and is reported once', async () => {
+    const node = await limited({ RATE_LIMIT_LOGIN: '3/1m' });
+    const replies = [];
+    for (let i = 0; i < 10; i += 1)
+      replies.push(await attempt(node, { 'x-forwarded-for': `203.0.113.${i}` }));
+    expect(replies.filter(({ status }) => status === 401)).toHaveLength(3);
+    expect(node.logs.filter(({ event }) => event === 'untrusted_proxy')).toHaveLength(1);
+  });
+
+  it('behind one trusted hop is the last address that this proxy wrote', async () => {
+    const node = await limited({ RATE_LIMIT_LOGIN: '1/1m', TRUST_PROXY: '1' });
+    expect((await attempt(node, { 'x-forwarded-for': '198.51.100.1' })).status).toBe(401);
+    expect((await attempt(node, { 'x-forwarded-for': '198.51.100.2' })).status).toBe(401);
+    expectLimited(await attempt(node, { 'x-forwarded-for': '203.0.113.9, 198.51.100.1' }), 'login');
+  });
+
+  it('is believed only from the networks that TRUST_PROXY names', async () => {
+    const node = await limited({ RATE_LIMIT_LOGIN: '1/1m', TRUST_PROXY: '10.0.0.0/8' });
+    const forwarded = (address: string, proxy: string) =>
+      attempt(node, { 'x-forwarded-for': address }, proxy);
+    expect((await forwarded('198.51.100.1', '10.1.2.3')).status).toBe(401);
+    expect((await forwarded('198.51.100.2', '10.1.2.3')).status).toBe(401);
+    expect((await forwarded('198.51.100.3', '192.0.2.1')).status).toBe(401);
+    expectLimited(await forwarded('198.51.100.4', '192.0.2.1'), 'login');
+  });
+
+  it('is one bucket for 300 addresses and spellings of one IPv6 /64, and for a mapped IPv4 address', async () => {
+    const node = await limited({ RATE_LIMIT_LOGIN: '2/1m', TRUST_PROXY: '1' });
+    const from = (address: string) => attempt(node, { 'x-forwarded-for': address });
+    const spellings = Array.from({ length: 300 }, (_, i) =>
+      i % 3 === 0
+        ? `2001:db8:0:1::${i.toString(16)}`
+        : i % 3 === 1
+          ? `2001:0DB8:0000:0001:${i.toString(16)}::`
+          : `2001:db8::1:0:0:0:${i.toString(16)}`,
+    );
+    const statuses = [];
+    for (const address of spellings) statuses.push((await from(address)).status);
+    expect(statuses.filter((status) => status === 401)).toHaveLength(2);
+    expect((await from('2001:db8:0:2::1')).status).toBe(401);
+    expect((await from('::ffff:198.51.100.7')).status).toBe(401);
+    expect((await from('198.51.100.7')).status).toBe(401);
+    expectLimited(await from('::ffff:c633:6407'), 'login');
+  });
+});
+
+const withRedis = redisUrl === undefined ? describe.skip : describe;
+withRedis('on Redis', () => {
+  const url = new URL(redisUrl ?? 'redis://unset');
+  let proxy: TcpProxy;
+  beforeAll(async () => {
+    proxy = await TcpProxy.to(url.hostname, Number(url.port || 6379));
+    const redis = new Redis(url.href);
+    for (const key of await redis.keys('traffy:rate:*')) await redis.del(key);
+    redis.disconnect();
+  });
+  afterAll(() => proxy.close());
+
+  const ready = async (node: TestApp, connection: string) => {
+    const until = Date.now() + 10_000;
+    let details;
+    do {
+      details = (await node.client.get('/health/ready')).body['details'];
+      if (details?.redis.connection === connection) return;
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    } while (Date.now() < until);
+    throw new Error(`Redis did not become ${connection}: ${JSON.stringify(details)}`);
+  };
+
+  it('pain 10: two nodes share their counters', async () => {
+    const env = { RATE_LIMIT_LOGIN: '4/1h', REDIS_URL: url.href, TRUST_PROXY: '1' };
+    const nodes = [await limited(env), await limited(env)] as const;
+    for (const node of nodes) await ready(node, 'up');
+    const from = { 'x-forwarded-for': '198.51.100.20' };
+    const statuses = [];
+    for (let i = 0; i < 8; i += 1) statuses.push((await attempt(nodes[i % 2 === 0 ? 0 : 1], from)).status);
+    expect(statuses).toEqual([401, 401, 401, 401, 429, 429, 429, 429]);
+  });
+
+  it('fault 6: when Redis goes away each node counts alone, more strictly; nothing turns red, and it heals', async () => {
+    const env = { RATE_LIMIT_LOGIN: '6/1h', REDIS_URL: proxy.url('redis'), TRUST_PROXY: '1' };
+    const node = await limited(env);
+    await ready(node, 'up');
+    await proxy.stop();
+    await ready(node, 'down');
+    const health = await node.client.get('/health/ready');
+    expect(health.status).toBe(200);
+    const from = { 'x-forwarded-for': '198.51.100.21' };
+    const statuses = [];
+    for (let i = 0; i < 6; i += 1) statuses.push((await attempt(node, from)).status);
+    expect(statuses).toEqual([401, 401, 401, 429, 429, 429]);
+    await proxy.start();
+    await ready(node, 'up');
+    expect((await attempt(node, { 'x-forwarded-for': '198.51.100.22' })).status).toBe(401);
+    expect(node.logs.map(({ event }) => event)).toEqual(
+      expect.arrayContaining(['redis_unavailable', 'redis_available']),
+    );
+  });
+});
