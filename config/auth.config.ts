@@ -40,14 +40,13 @@ const secrets = z
   )
   .superRefine((list, context) => {
     if (list.length === 0) context.addIssue({ code: 'custom', message: 'at least one secret' });
-    for (const [index, secret] of list.entries()) {
+    const weak = list.flatMap((secret, index) => {
       const weakness = secretWeakness(secret);
-      if (weakness) {
-        context.addIssue({
-          code: 'custom',
-          message: `secrets of ${SECRET_MIN_BYTES} random bytes or more (openssl rand -base64 48); number ${index + 1} ${weakness}`,
-        });
-      }
+      return weakness ? [`number ${index + 1} ${weakness}`] : [];
+    });
+    if (weak.length > 0) {
+      const allowed = `secrets of ${SECRET_MIN_BYTES} random bytes or more (openssl rand -base64 48)`;
+      context.addIssue({ code: 'custom', message: `${allowed}; ${weak.join(', ')}` });
     }
     if (new Set(list).size !== list.length) {
       context.addIssue({ code: 'custom', message: 'each secret once' });

@@ -19,7 +19,7 @@ export const databaseSettings = {
     meaning: 'Connections to PostgreSQL a process opens at most.',
   },
   DATA_DIR: {
-    schema: z.string().min(1, { error: 'a folder' }),
+    schema: z.string().regex(/^[^\0]+$/, { error: 'a folder' }),
     default: './data',
     meaning: 'Folder of the embedded database and of generated development secrets.',
   },

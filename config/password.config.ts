@@ -15,7 +15,7 @@ export const passwordSettings = {
   ARGON2_PASSES: {
     schema: wholeNumber(1, 100),
     default: '2',
-    meaning: 'Passes over that memory of it (OWASP: at least 2 with 19456 KiB).',
+    meaning: 'Passes of a hash over its memory (OWASP: at least 2 with 19456 KiB).',
   },
   ARGON2_PARALLELISM: {
     schema: wholeNumber(1, 16),

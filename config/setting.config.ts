@@ -30,7 +30,7 @@ const UNIT_SECONDS = { s: 1, m: 60, h: 3600, d: 86_400 } as const;
 
 /** `90s`, `10m`, `12h`, `14d` → seconds. */
 export function duration({ min = 0, max = 400 * 86_400 }: { min?: number; max?: number } = {}) {
-  const allowed = `a duration such as 30s, 10m, 12h or 14d, from ${min} s to ${max} s`;
+  const allowed = `a duration such as 30s, 10m, 12h or 14d, from ${inUnits(min)} to ${inUnits(max)}`;
   return z
     .string()
     .regex(/^\d{1,9}[smhd]$/, { error: allowed })
@@ -84,6 +84,13 @@ export function rateLimit() {
 
 function parseSeconds(text: string): number {
   return Number(text.slice(0, -1)) * UNIT_SECONDS[text.slice(-1) as keyof typeof UNIT_SECONDS];
+}
+
+/** Seconds in the largest unit that gives a whole number. */
+function inUnits(seconds: number): string {
+  const units = Object.entries(UNIT_SECONDS).toReversed();
+  const [unit, length] = units.find(([, size]) => seconds >= size && seconds % size === 0) ?? ['s', 1];
+  return `${seconds / length}${unit}`;
 }
 
 function isOrigin(text: string): boolean {

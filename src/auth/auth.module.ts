@@ -1,7 +1,8 @@
 import { Module } from '@nestjs/common';
 import { JwtModule } from '@nestjs/jwt';
 import type { AppConfig } from '../../config/app.config.js';
-import { APP_CONFIG } from '../../config/tokens.config.js';
+import type { AuthConfig } from '../../config/auth.config.js';
+import { APP_CONFIG, AUTH_CONFIG } from '../../config/tokens.config.js';
 import { Cookies } from '../http/cookies.js';
 import { UsersModule } from '../users/users.module.js';
 import { AuthController } from './auth.controller.js';
@@ -14,12 +15,11 @@ import { SessionActivity } from './sessions/session-activity.service.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { Authenticator } from './strategies/authenticator.js';
 import { AccessTokens } from './strategies/jwt/access-tokens.service.js';
-import { JwtStrategy } from './strategies/jwt/jwt.strategy.js';
 import { RefreshStrategy } from './strategies/jwt/refresh.strategy.js';
 import { RefreshTokens } from './strategies/jwt/refresh-tokens.service.js';
 import { LocalStrategy } from './strategies/local.strategy.js';
-import { SessionStrategy } from './strategies/session/session.strategy.js';
-import { StrategyTable } from './strategies/strategy.table.js';
+import type { AuthStrategy } from './strategies/auth.strategy.js';
+import { STRATEGIES, StrategyTable } from './strategies/strategy.table.js';
 
 /** Signing in and out: strategies, sessions and keys. */
 @Module({
@@ -34,10 +34,14 @@ import { StrategyTable } from './strategies/strategy.table.js';
     SessionActivity,
     SigningKeys,
     Authenticator,
-    StrategyTable,
+    {
+      provide: StrategyTable,
+      useFactory: (config: AuthConfig, ...strategies: AuthStrategy[]) =>
+        new StrategyTable(config, strategies),
+      inject: [AUTH_CONFIG, ...STRATEGIES],
+    },
+    ...STRATEGIES,
     LocalStrategy,
-    SessionStrategy,
-    JwtStrategy,
     RefreshStrategy,
     AccessTokens,
     RefreshTokens,

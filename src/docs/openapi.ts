@@ -72,9 +72,9 @@ function describeService(config: Config) {
     .addTag('Sign-in', 'Sign in, who am I, sign out.')
     .addTag('Services', 'What other services need to trust our tokens.')
     .addTag('Health', 'For load balancers and monitoring.');
-  const docs = strategyDocs(config);
   for (const name of config.auth.AUTH_STRATEGY)
-    for (const [key, scheme] of Object.entries(docs[name].schemes)) builder.addSecurity(key, scheme);
+    for (const [key, scheme] of Object.entries(strategyDocs(config, name).schemes))
+      builder.addSecurity(key, scheme);
   return builder.build();
 }
 
@@ -154,7 +154,7 @@ function complete(
   operation.security = securityOf(route, config);
   const success = operation.responses[docs.reply.status] as ResponseObject;
   if (docs.cookies) {
-    const { setCookie } = strategyDocs(config)[docs.acceptedWith ?? config.auth.AUTH_STRATEGY[0]];
+    const { setCookie } = strategyDocs(config, docs.acceptedWith ?? config.auth.AUTH_STRATEGY[0]);
     const description = docs.cookies === 'set' ? setCookie : 'Clears every cookie there ever was.';
     success.headers = { 'Set-Cookie': { description, schema: { type: 'string' } } };
   }
@@ -198,8 +198,7 @@ function mistakeIn({ parameters = [], requestBody }: OperationObject, schemas: S
 /** Any one of the accepted kinds; where a credential is read but not required, none will do as well. */
 function securityOf({ docs, access }: DocumentedRoute, config: Config): Record<string, string[]>[] {
   if (access === 'none' || docs.credentials === 'none') return [];
-  const documented = strategyDocs(config);
-  const kinds = config.auth.AUTH_STRATEGY.flatMap((name) => Object.keys(documented[name].schemes));
+  const kinds = config.auth.AUTH_STRATEGY.flatMap((name) => Object.keys(strategyDocs(config, name).schemes));
   return [...(access === 'optional' ? [{}] : []), ...kinds.map((key) => ({ [key]: [] }))];
 }
 

@@ -17,8 +17,30 @@ interface StrategyDocs {
 /** The key of the scheme that a page can fill in: browsers keep cookies to themselves. */
 export const BEARER_SCHEME = 'bearer';
 
-/** The documentation of each strategy, under the names that its cookies have here. */
-export function strategyDocs(config: Config): Readonly<Record<StrategyName, StrategyDocs>> {
+/** The documentation of a strategy, under the names that its cookies have here. */
+export function strategyDocs(config: Config, name: StrategyName): StrategyDocs {
+  const known: Readonly<Partial<Record<StrategyName, StrategyDocs>>> = describedStrategies(config);
+  return known[name] ?? bearerDocs(name);
+}
+
+/** What can be said of a strategy that nobody described here. */
+function bearerDocs(name: StrategyName): StrategyDocs {
+  return {
+    schemes: {
+      [BEARER_SCHEME]: {
+        type: 'http',
+        scheme: 'bearer',
+        description: 'The `access_token` of `POST /login`.',
+      },
+    },
+    signIn: `A sign-in answers a credential of the strategy \`${name}\`.`,
+    setCookie: 'With `"transport": "cookie"`: the credential.',
+    tryIt:
+      'Sign in with `POST /login` below; this page then sends the `access_token` with every call by itself.',
+  };
+}
+
+function describedStrategies(config: Config): Readonly<Partial<Record<StrategyName, StrategyDocs>>> {
   const cookie = (name: string) => (config.app.PUBLIC_URL.startsWith('https:') ? `__Host-${name}` : name);
   return {
     session: {
@@ -66,13 +88,13 @@ export function strategyDocs(config: Config): Readonly<Record<StrategyName, Stra
 /** The first page of the specification: which strategy runs, how credentials travel, and how to try it. */
 export function introduction(config: Config): string {
   const { AUTH_STRATEGY: order } = config.auth;
-  const docs = strategyDocs(config);
+  const docs = strategyDocs(config, order[0]);
   const accepted = order.slice(1).map((name) => `\`${name}\``);
   return [
     `Sign-up, sign-in, who am I and sign-out. This server runs \`AUTH_STRATEGY=${order.join(',')}\`.`,
-    docs[order[0]].signIn,
+    docs.signIn,
     ...(accepted.length > 0 ? [`Credentials of the strategy ${accepted.join(', ')} are accepted too.`] : []),
-    `**Try it.** Make an account with \`POST /signup\`: the examples work as they stand. ${docs[order[0]].tryIt} ` +
+    `**Try it.** Make an account with \`POST /signup\`: the examples work as they stand. ${docs.tryIt} ` +
       'See who you are with `GET /me` and `GET /users/me`.',
     'Errors are `application/problem+json` (RFC 9457) with a stable `code`; each call lists those it can answer. ' +
       'Bodies are `application/json` in UTF-8, 16 KiB at most. Requests from pages of other sites are refused.',

@@ -5,7 +5,7 @@ const SECRET_BYTES = 32;
 const BODY = /^[A-Za-z0-9_-]{43}$/;
 
 /** Prefixes let a secret scanner find a leaked token. */
-export type TokenPrefix = 'trf_st_' | 'trf_rt_';
+export type TokenPrefix = `trf_${string}_`;
 
 /** A fresh random token. */
 export function createToken(prefix: TokenPrefix): string {

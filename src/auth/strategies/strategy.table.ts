@@ -1,6 +1,5 @@
-import { Inject, Injectable } from '@nestjs/common';
+import type { Type } from '@nestjs/common';
 import type { AuthConfig, StrategyName } from '../../../config/auth.config.js';
-import { AUTH_CONFIG } from '../../../config/tokens.config.js';
 import type { AuthStrategy } from './auth.strategy.js';
 import { JwtStrategy } from './jwt/jwt.strategy.js';
 import { SessionStrategy } from './session/session.strategy.js';
@@ -9,22 +8,24 @@ import { SessionStrategy } from './session/session.strategy.js';
  * The table of strategies, the only place that knows them all. Bearers of `Authorization` stand first: for one and
  * the same person they win over cookies.
  */
-@Injectable()
+export const STRATEGIES: readonly Type<AuthStrategy>[] = [JwtStrategy, SessionStrategy];
+
+/** The strategies of the table, made, and the one that issues. */
 export class StrategyTable {
-  readonly all: readonly AuthStrategy[];
-  private readonly byName: Readonly<Record<StrategyName, AuthStrategy>>;
+  /** The strategy that new sign-ins get. */
+  readonly issuing: AuthStrategy;
 
   constructor(
-    jwt: JwtStrategy,
-    session: SessionStrategy,
-    @Inject(AUTH_CONFIG) private readonly config: AuthConfig,
+    { AUTH_STRATEGY: [issuing] }: AuthConfig,
+    /** In the order of the table. */
+    readonly all: readonly AuthStrategy[],
   ) {
-    this.byName = { jwt, session };
-    this.all = Object.values(this.byName);
+    this.issuing = find(all, issuing);
   }
+}
 
-  /** The strategy that new sign-ins get. */
-  get issuing(): AuthStrategy {
-    return this.byName[this.config.AUTH_STRATEGY[0]];
-  }
+function find(all: readonly AuthStrategy[], name: StrategyName): AuthStrategy {
+  const found = all.find((strategy) => strategy.name === name);
+  if (!found) throw new Error(`no strategy stands in the table for ${name}`);
+  return found;
 }

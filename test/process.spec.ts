@@ -1,0 +1,372 @@
+import { execFileSync } from 'node:child_process';
+import { readdirSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
+import { join } from 'node:path';
+import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import pg from 'pg';
+import { nodeVersionProblem } from '../src/node-version.js';
+import { createEmptyDatabase, createTestDatabase, onServer, type TestDatabase } from './support/database.js';
+import {
+  endAllPrograms,
+  freePort,
+  holdPort,
+  startProgram,
+  until,
+  type Program,
+  type ProgramOptions,
+} from './support/process.js';
+import { freshEmail, PASSWORD } from './support/strategies.js';
+
+const NO_LIMITS = { RATE_LIMIT_LOGIN: 'off', RATE_LIMIT_SIGNUP: 'off', RATE_LIMIT_DEFAULT: 'off' };
+/** A sign-in that takes long enough to be stopped in its middle. */
+const SLOW_HASHES = { ARGON2_MEMORY_KIB: '65536', ARGON2_PASSES: '6' };
+/** A port where no database answers: the discard service, which nobody runs. */
+const NO_DATABASE = 'postgres://nobody:hunter2hunter2@127.0.0.1:9/nothing';
+
+const MIGRATIONS = readdirSync(join(import.meta.dirname, '..', 'src', 'database', 'migrations')).toSorted();
+
+let database: TestDatabase | undefined;
+
+async function usingDatabase(create = createTestDatabase): Promise<Readonly<Record<string, string>>> {
+  database = await create();
+  return { ...NO_LIMITS, ...database.env };
+}
+
+afterEach(async () => {
+  await endAllPrograms();
+  await database?.drop();
+  database = undefined;
+});
+
+// The first start builds, which is not what is tested here. With an argument that is refused it ends after that.
+beforeAll(async () => {
+  await startProgram({ args: ['--only-build'] }).exit;
+});
+
+/** What a start that fails tells, and how it ends. */
+async function failure(options: ProgramOptions) {
+  const program = startProgram(options);
+  const { code, ms } = await program.exit;
+  return { code, ms, stderr: program.stderr(), lines: program.stderr().trimEnd().split('\n') };
+}
+
+async function send(origin: string, path: string, body?: unknown) {
+  const response = await fetch(origin + path, {
+    method: body ? 'POST' : 'GET',
+    ...(body !== undefined && {
+      headers: { 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    }),
+  });
+  return { status: response.status, body: (await response.json()) as Record<string, unknown> };
+}
+
+async function signUp(origin: string): Promise<{ email: string; password: string }> {
+  const person = { email: freshEmail(), password: PASSWORD };
+  expect((await send(origin, '/signup', person)).status).toBe(201);
+  return person;
+}
+
+async function keyIds(origin: string): Promise<unknown[]> {
+  const { body } = await send(origin, '/.well-known/jwks.json');
+  return (body['keys'] as { kid: string }[]).map((key) => key.kid);
+}
+
+describe('starting', () => {
+  it('says what it does, where the documentation is and which strategy runs, and finds the same data again', async () => {
+    const env = { ...(await usingDatabase(createEmptyDatabase)), AUTH_STRATEGY: 'jwt,session' };
+    const first = startProgram({ env });
+    const firstOrigin = await first.ready();
+    expect(first.stdout()).toMatch(
+      onServer ? /connecting to PostgreSQL/ : /opening the embedded PostgreSQL in /,
+    );
+    expect(first.stdout()).toMatch(/migrating the database/);
+    expect(first.stdout()).toMatch(/ready on http:\/\/localhost:\d+ in [\d.]+ s, strategy: jwt,session\n/);
+    expect(first.stdout()).toContain(`API docs: ${firstOrigin}/docs\n`);
+    expect(secondsToReady(first)).toBeLessThan(15);
+    const person = await signUp(firstOrigin);
+    const keys = await keyIds(firstOrigin);
+    expect(keys).toHaveLength(1);
+    expect(await first.kill('SIGTERM')).toMatchObject({ code: 0 });
+
+    const second = startProgram({ env });
+    const secondOrigin = await second.ready();
+    expect(second.stdout()).not.toMatch(/migrating/);
+    expect(secondsToReady(second)).toBeLessThan(5);
+    expect((await send(secondOrigin, '/login', person)).status).toBe(200);
+    expect(await keyIds(secondOrigin)).toEqual(keys);
+    expect(second.stderr()).toBe('');
+  });
+
+  it('listens on PORT, and on --port before it', async () => {
+    const env = await usingDatabase();
+    const [byVariable, byArgument] = [await freePort(), await freePort()];
+    const first = startProgram({ env: { ...env, PORT: String(byVariable) } });
+    expect(await first.ready()).toBe(`http://localhost:${byVariable}`);
+    await first.kill('SIGTERM');
+    const second = startProgram({
+      env: { ...env, PORT: String(byVariable) },
+      args: ['--port', String(byArgument)],
+    });
+    expect(await second.ready()).toBe(`http://localhost:${byArgument}`);
+    expect((await send(`http://127.0.0.1:${byArgument}`, '/health/ready')).status).toBe(200);
+  });
+
+  it('starts without Redis, and says so', async () => {
+    const env = { ...(await usingDatabase()), REDIS_URL: 'redis://127.0.0.1:9' };
+    const program = startProgram({ env });
+    const origin = await program.ready();
+    await until(() => (program.stdout().includes('"event":"redis_unavailable"') ? true : undefined));
+    expect((await send(origin, '/health/ready')).status).toBe(200);
+  });
+
+  it('heals at once after SIGKILL, and no acknowledged sign-up is lost (oracle B)', async () => {
+    const env = await usingDatabase();
+    const killed = startProgram({ env });
+    const origin = await killed.ready();
+    const acknowledged: string[] = [];
+    const keepSigningUp = async () => {
+      for (;;) acknowledged.push((await signUp(origin)).email);
+    };
+    const clients = [keepSigningUp(), keepSigningUp(), keepSigningUp()];
+    await until(() => (acknowledged.length >= 9 ? true : undefined));
+    killed.kill('SIGKILL').catch(() => undefined);
+    const healed = startProgram({ env });
+    await Promise.allSettled(clients);
+    const healedOrigin = await healed.ready();
+    const found = await Promise.all(
+      acknowledged.map((email) => send(healedOrigin, '/login', { email, password: PASSWORD })),
+    );
+    expect(found.map(({ status }) => status)).toEqual(acknowledged.map(() => 200));
+  });
+});
+
+describe('what keeps it from starting is one line, exit code 1 and no stack', () => {
+  it('a port that is taken', async () => {
+    const taken = await holdPort();
+    const { code, lines } = await failure({
+      env: { ...(await usingDatabase()), PORT: String(taken.port) },
+    });
+    await taken.release();
+    expect(lines).toEqual([
+      `Traffy cannot start: port ${taken.port} is taken; stop what uses it, or choose another: npm start -- --port 8001`,
+    ]);
+    expect(code).toBe(1);
+  });
+
+  it('a database that cannot be reached, within 10 s and without showing its password', async () => {
+    const { code, lines, stderr, ms } = await failure({
+      env: { ...(await usingDatabase()), DATABASE_URL: NO_DATABASE },
+    });
+    expect(lines).toEqual([
+      expect.stringMatching(/^Traffy cannot start: the database is unreachable \(.*\); check DATABASE_URL$/),
+    ]);
+    expect(stderr).not.toContain('hunter2');
+    expect(code).toBe(1);
+    expect(ms).toBeLessThan(10_000);
+  });
+});
+
+// Once is enough for what has nothing to do with the database.
+(onServer ? describe.skip : describe)('what keeps it from starting on any database', () => {
+  it('an address that is not of this machine, and a name that has none', async () => {
+    const env = await usingDatabase();
+    // An address for documentation (RFC 5737), and a name that never resolves (RFC 6761).
+    for (const HOST of ['192.0.2.1', 'host.invalid']) {
+      const { code, lines } = await failure({ env: { ...env, HOST } });
+      expect(lines).toEqual([expect.stringContaining(`Traffy cannot start: HOST ${HOST} `)]);
+      expect(code).toBe(1);
+    }
+  });
+
+  it('a data directory that cannot be written to', async () => {
+    const DATA_DIR = join(import.meta.filename, 'data');
+    const { code, lines } = await failure({ env: { DATA_DIR } });
+    expect(lines).toEqual([
+      'Traffy cannot start: one setting is wrong:',
+      expect.stringMatching(/^ {2}DATA_DIR: given ".*"; allowed is a folder we may write to \(E\w+\)$/),
+    ]);
+    expect(code).toBe(1);
+  });
+
+  it('every bad setting at once, each with what was given and what is allowed', async () => {
+    const { code, lines } = await failure({
+      env: { PORT: '80000', AUTH_STRATEGY: 'jwt,cookie', DATABASE_URI: 'x', AUTH_SECRETS: 'tooshort' },
+    });
+    expect(lines).toEqual([
+      'Traffy cannot start: 4 settings are wrong:',
+      '  DATABASE_URI: unknown setting; the nearest known name is DATABASE_URL',
+      '  PORT: given "80000"; allowed is a whole number from 0 to 65535',
+      expect.stringContaining('  AUTH_STRATEGY: given "jwt,cookie"; allowed is an ordered,'),
+      expect.stringContaining('  AUTH_SECRETS: given (a secret of 8 bytes); allowed is secrets of 32'),
+    ]);
+    expect(code).toBe(1);
+  });
+
+  it('refuses an argument that it does not know with exit code 2', async () => {
+    const { code, lines } = await failure({ args: ['--bogus'] });
+    expect(lines).toEqual([
+      "Traffy cannot start: Unknown option '--bogus'",
+      'Usage: npm start [-- --port 8001]',
+    ]);
+    expect(code).toBe(2);
+  });
+});
+
+(onServer ? describe.skip : describe)('the embedded database', () => {
+  it('is held by one process; a second one is told by which', async () => {
+    const env = await usingDatabase();
+    const holder = startProgram({ env });
+    await holder.ready();
+    const { code, lines } = await failure({ env });
+    expect(lines).toEqual([
+      `Traffy cannot start: the data directory ${env['DATA_DIR']} is in use by another process (pid ${holder.pid}); stop that one, or choose another with DATA_DIR`,
+    ]);
+    expect(code).toBe(1);
+  });
+});
+
+(onServer ? describe : describe.skip)('a PostgreSQL server', () => {
+  it.each([
+    ['a database that does not exist', '/traffy_not_there', /refuses DATABASE_URL: .*"traffy_not_there"/],
+    // MikroORM by itself would leave out what stands behind the question mark.
+    [
+      'a certificate authority that is not there',
+      '?sslmode=verify-full&sslrootcert=/no/ca.pem',
+      /DATABASE_URL names a file that cannot be read: .*\/no\/ca\.pem/,
+    ],
+  ])('is refused with %s in one line', async (_what, change, message) => {
+    const env = await usingDatabase();
+    const url = new URL(change, env['DATABASE_URL']).href;
+    const { code, lines } = await failure({ env: { ...env, DATABASE_URL: url } });
+    expect(lines).toEqual([expect.stringMatching(message)]);
+    expect(code).toBe(1);
+  });
+
+  it.each([[1], [2]])('takes five processes that start at once on an empty database (round %i)', async () => {
+    const env = await usingDatabase(createEmptyDatabase);
+    const nodes = Array.from({ length: 5 }, () => startProgram({ env }));
+    const origins = await Promise.all(nodes.map((node) => node.ready()));
+    const keys = await Promise.all(origins.map((origin) => keyIds(origin)));
+    expect(new Set(keys.flat()).size).toBe(1);
+    const client = new pg.Client({ connectionString: env['DATABASE_URL'] });
+    await client.connect();
+    const current = await client.query(`select kid from signing_keys where state = 'current'`);
+    const migrations = await client.query<{ name: string }>('select name from migrations order by name');
+    await client.end();
+    expect(current.rowCount).toBe(1);
+    expect(migrations.rows.map(({ name }) => `${name}.migration.ts`)).toEqual(MIGRATIONS);
+    const person = await signUp(origins[0] ?? '');
+    for (const origin of origins) expect((await send(origin, '/login', person)).status).toBe(200);
+    const exits = await Promise.all(nodes.map((node) => node.kill('SIGTERM')));
+    expect(exits.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
+  });
+});
+
+// Windows has no signals that a process could answer.
+(process.platform === 'win32' ? describe.skip : describe)('stopping', () => {
+  it.each([
+    ['SIGINT', 'the process', 'node', [0]],
+    ['SIGTERM', 'the whole process group', 'group', [0]],
+    // Of npm itself: null where its shell is one that the signal ends (dash), however well the service stops.
+    ['SIGTERM', 'the whole group of npm start', 'npm', [0, null]],
+  ] as const)('answers a sign-in in flight at %s to %s, and ends', async (signal, _target, by, codes) => {
+    const env = { ...(await usingDatabase()), ...SLOW_HASHES };
+    const program = startProgram({ env, by });
+    const origin = await program.ready();
+    const person = await signUp(origin);
+    const login = send(origin, '/login', person);
+    await send(origin, '/health/live');
+    const exit = program.kill(signal);
+    expect(await login).toMatchObject({ status: 200, body: { success: true } });
+    const { code, ms } = await exit;
+    expect(program.stdout()).toContain('"event":"stopping"');
+    expect(codes).toContain(code);
+    expect(ms).toBeLessThan(10_000);
+  });
+
+  it('ends when npm start is ended without its group', async () => {
+    const program = startProgram({ env: await usingDatabase(), by: 'npm' });
+    const origin = await program.ready();
+    process.kill(program.pid, 'SIGTERM');
+    await program.exit;
+    await expect(fetch(`${origin}/health/live`)).rejects.toThrow('fetch failed');
+  });
+
+  it('waits for no idle connection', async () => {
+    const program = startProgram({ env: await usingDatabase() });
+    const origin = await program.ready();
+    const used = await openSocket(origin);
+    used.write('GET /health/live HTTP/1.1\r\nhost: localhost\r\n\r\n');
+    await new Promise((resolve) => used.once('data', resolve));
+    const unused = await openSocket(origin);
+    const { code, ms } = await program.kill('SIGTERM');
+    unused.destroy();
+    used.destroy();
+    expect(code).toBe(0);
+    expect(ms).toBeLessThan(4_000);
+  });
+
+  it('waits for a client that never finishes its request, but not for ever', async () => {
+    const program = startProgram({ env: await usingDatabase() });
+    const slow = await openSocket(await program.ready());
+    slow.write(
+      'POST /login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: 99\r\n\r\n{',
+    );
+    await send(await program.ready(), '/health/live');
+    const { code, ms } = await program.kill('SIGTERM');
+    slow.destroy();
+    expect(code).toBe(0);
+    expect(ms).toBeLessThan(10_000);
+  });
+
+  it('ends with exit code 0 in the middle of a start', async () => {
+    const program = startProgram({ env: await usingDatabase(createEmptyDatabase) });
+    await until(() => (/opening|connecting/.test(program.stdout()) ? true : undefined));
+    expect((await program.kill('SIGTERM')).code).toBe(0);
+  });
+});
+
+describe('a Node.js that is too old', () => {
+  it('is told what is needed, and 22.17 is enough', () => {
+    expect(nodeVersionProblem('22.16.0')).toBe(
+      'it needs Node.js 22.17 or newer, this is 22.16.0; in a clone, npm start brings its own',
+    );
+    expect(nodeVersionProblem('20.20.2')).toMatch(/22\.17/);
+    expect(nodeVersionProblem('22.17.0')).toBeNull();
+    expect(nodeVersionProblem('24.0.0-nightly')).toBeNull();
+  });
+
+  // npm start meets it where the packages were installed without their scripts.
+  const system = systemNode();
+  const isOld = system !== null && nodeVersionProblem(system.version) !== null;
+  (isOld ? describe : describe.skip)('as the system has it', () => {
+    it('ends npm start in one line', async () => {
+      const { code, lines } = await failure({ node: [system?.path ?? ''] });
+      expect(lines).toEqual([
+        expect.stringMatching(/^Traffy cannot start: it needs Node\.js 22\.17 or newer, this is \d/),
+      ]);
+      expect(code).toBe(1);
+    });
+  });
+});
+
+function systemNode(): { path: string; version: string } | null {
+  const path = '/usr/bin/node';
+  try {
+    return { path, version: execFileSync(path, ['--version'], { encoding: 'utf8' }).trim().slice(1) };
+  } catch {
+    return null;
+  }
+}
+
+function secondsToReady(program: Program): number {
+  return Number(/ in ([\d.]+) s,/.exec(program.stdout())?.[1]);
+}
+
+async function openSocket(origin: string): Promise<Socket> {
+  const socket = connect(Number(new URL(origin).port), '127.0.0.1');
+  socket.on('error', () => undefined);
+  await new Promise((resolve) => socket.once('connect', resolve));
+  return socket;
+}
