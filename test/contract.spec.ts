@@ -175,6 +175,21 @@ describe.each(STRATEGIES)('AUTH_STRATEGY=$strategy', ({ strategy, issues, accept
       expect(twice.body).toEqual({ logged_in: true, email: first.email });
     });
 
+    it('looks at four different values of a cookie, so that a header full of them costs little', async () => {
+      const [name = ''] = cookie.split('=');
+      const stale = (count: number) =>
+        Array.from({ length: count }, (_, i) => `${name}=stale${i}`).join('; ');
+      const repeated = Array.from({ length: 50 }, () => `${name}=stale0`).join('; ');
+      expect(
+        (await app.client.get('/me', { cookie: `${stale(3)}; ${repeated}; ${cookie}` })).body,
+      ).toMatchObject({
+        logged_in: true,
+      });
+      expect((await app.client.get('/me', { cookie: `${stale(4)}; ${cookie}` })).body).toMatchObject({
+        logged_in: false,
+      });
+    });
+
     it('refuses live ones of different people with 400, but signs all of them out', async () => {
       // Two cookies of the same kind: possible in every strategy.
       const other = await signInByCookie(await signUp(app));
@@ -232,6 +247,24 @@ describe.each(STRATEGIES)('AUTH_STRATEGY=$strategy', ({ strategy, issues, accept
       expect((await first.client.post('/logout?scope=global')).status).toBe(200);
       expect(await isOpen(first.client)).toBe(false);
       expect(await isOpen(fourth.client)).toBe(false);
+    });
+
+    it('keeps the cookies with scope=others, because their session goes on', async () => {
+      const { cookie } = await signInByCookie(await signUp(app));
+      const reply = await app.client.post('/logout?scope=others', undefined, { cookie });
+      expect(reply.setCookies).toEqual([]);
+      expect(await isOpen(app.client.with({ cookie }))).toBe(true);
+    });
+
+    it('with scope=global ends all of everybody whose live credential was sent', async () => {
+      const mine = await signInByCookie(await signUp(app));
+      const email = await signUp(app);
+      const other = await signInByCookie(email);
+      const elsewhere = await signIn(app, email);
+      const both = { cookie: `${mine.cookie}; ${other.cookie}` };
+      expect((await app.client.post('/logout?scope=global', undefined, both)).status).toBe(200);
+      for (const { cookie } of [mine, other]) expect(await isOpen(app.client.with({ cookie }))).toBe(false);
+      expect(await isOpen(elsewhere.client)).toBe(false);
     });
 
     it('needs a live credential for others and global, and refuses another scope', async () => {
@@ -320,6 +353,19 @@ describe.each(STRATEGIES)('AUTH_STRATEGY=$strategy', ({ strategy, issues, accept
     }
   });
 
+  it('ends a session at sign-out and at sign-in even by a credential whose kind is not accepted here', async () => {
+    for (const act of ['/logout', '/login']) {
+      const email = await signUp(app);
+      for (const { strategy: other } of STRATEGIES.filter((row) => row.accepts.length === 1)) {
+        const node = await startApp({ env: { AUTH_STRATEGY: other }, sibling: app });
+        const { headers, client } = await signIn(node, email);
+        await app.client.post(act, act === '/login' ? { email, password: PASSWORD } : undefined, headers);
+        expect(await isOpen(client)).toBe(false);
+        await node.close();
+      }
+    }
+  });
+
   it('lets Authorization win over cookies of the same person, where both kinds are accepted', async () => {
     const carriers = (await signInEachWay(app)).filter(({ kind }) =>
       (accepts as readonly string[]).includes(kind),
@@ -362,6 +408,20 @@ describe('with an https PUBLIC_URL', () => {
         logged_in: true,
         email,
       });
+    }
+  });
+
+  it('ignores plain cookies beside prefixed ones: a neighbouring host can plant only those', async () => {
+    const victim = await signUp(app);
+    const attacker = await signUp(app);
+    const tokenOf = async (email: string) => {
+      const reply = await app.client.post('/login', { email, password: PASSWORD, transport: 'cookie' });
+      return cookieValue(reply, '__Host-access_token');
+    };
+    const own = `__Host-access_token=${await tokenOf(victim)}`;
+    const planted = await tokenOf(attacker);
+    for (const cookie of [`access_token=${planted}; ${own}`, `${own}; access_token=${planted}; session=x`]) {
+      expect((await app.client.get('/me', { cookie })).body).toEqual({ logged_in: true, email: victim });
     }
   });
 

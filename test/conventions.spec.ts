@@ -73,7 +73,7 @@ describe('routes', () => {
       'GET /me optional',
       'POST /login optional',
       'POST /logout optional',
-      'POST /refresh none',
+      'POST /refresh optional',
       'POST /signup none',
     ]);
   });

@@ -7,6 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
 import { sql } from 'kysely';
 import { loadConfig } from '../config/load.config.js';
+import { RouteTable } from '../src/http/route-table.js';
 import { startApp, TEST_SECRET, type TestApp } from './support/app.js';
 import { chromiumPath, openPage, type WatchedPage } from './support/browser.js';
 import { type Client, cookieValue, type Reply } from './support/client.js';
@@ -23,7 +24,7 @@ interface Operation {
   tags: string[];
   security: Record<string, unknown>[];
   requestBody?: { required: boolean; content: Record<string, Media> };
-  responses: Record<string, { description: string; content: Record<string, Media> }>;
+  responses: Record<string, { description: string; content?: Record<string, Media> }>;
 }
 interface Specification {
   openapi: string;
@@ -67,7 +68,7 @@ function examplesOf({ example, examples = {} }: Media): unknown[] {
 function codesOf({ responses }: Operation): Set<string> {
   return new Set(
     Object.values(responses).flatMap(({ content }) =>
-      Object.keys(content['application/problem+json']?.examples ?? {}),
+      Object.keys(content?.['application/problem+json']?.examples ?? {}),
     ),
   );
 }
@@ -145,6 +146,8 @@ describe.each(STRATEGIES)(
         'get /me': [{}, ...kinds],
         'post /logout': [{}, ...kinds],
         'get /users/me': kinds,
+        'get /sessions': kinds,
+        'delete /sessions/{id}': kinds,
         'get /health/live': [],
         'get /health/ready': [],
         'get /.well-known/jwks.json': [],
@@ -185,18 +188,12 @@ describe.each(STRATEGIES)(
     });
 
     it('documents every route of the router, and nothing else', () => {
-      const fastify = app.running.app.getHttpAdapter().getInstance();
-      const tree = fastify.printRoutes({ commonPrefix: false });
-      const routes = [...tree.matchAll(/(\/\S*) \(([A-Z, ]+)\)/g)].flatMap(([, path = '', methods = '']) =>
-        methods
-          .split(', ')
-          .filter((method) => method !== 'HEAD')
-          .map((method) => `${method.toLowerCase()} ${path}`),
-      );
-      const ours = routes
-        .filter((route) => !/ (\/docs|\/openapi\.json)/.test(route))
-        // The tree shows /docs/ as a branch of /docs.
-        .filter((route) => route !== 'get /' || fastify.hasRoute({ method: 'GET', url: '/' }));
+      const routes = app.running.app
+        .get(RouteTable)
+        .all()
+        .filter(({ method }) => method !== 'HEAD')
+        .map(({ method, path }) => `${method.toLowerCase()} ${path.replace(/:(\w+)/g, '{$1}')}`);
+      const ours = routes.filter((route) => !/ (\/docs|\/openapi\.json)/.test(route));
       expect(routes).toContain('get /docs');
       // Where no token is accepted it refuses everything, and nobody needs to know it.
       const unlisted = acceptsTokens ? [] : ['post /refresh'];
@@ -239,8 +236,13 @@ describe.each(STRATEGIES)(
         const operation = operations.get(name);
         if (!operation) continue;
         for (const reply of replies) {
+          if (reply.status === 204) {
+            expect(Object.keys(operation.responses)).toContain('204');
+            seen.set(name, (seen.get(name) ?? new Set()).add('success'));
+            continue;
+          }
           const type = String(reply.headers['content-type']).split(';')[0] ?? '';
-          const media = operation.responses[reply.status]?.content[type];
+          const media = operation.responses[reply.status]?.content?.[type];
           const errors = media ? errorsOf(media, reply.body) : ['not documented'];
           expect({ name, status: reply.status, type, body: reply.body, errors }).toMatchObject({
             errors: [],
@@ -282,8 +284,10 @@ function send(
   body?: unknown,
   headers: Record<string, string> = {},
 ): Promise<Reply> {
-  const [method = '', url = ''] = name.split(' ');
+  const [method = '', path = ''] = name.split(' ');
+  const url = path.replace('{id}', '019a0000-0000-7000-8000-000000000002');
   if (method === 'get') return client.get(url, headers);
+  if (method === 'delete') return client.send('DELETE', url, body, headers);
   const sample = ['/signup', '/login'].includes(url)
     ? { email: freshEmail(), password: PASSWORD }
     : undefined;
@@ -329,11 +333,29 @@ async function provoke(app: TestApp): Promise<Map<string, Reply[]>> {
     client.post('/login', { email, password: `${PASSWORD}!` }),
     client.post('/login', { email, password: PASSWORD }, conflict),
   );
+  await note('post /refresh', client.post('/refresh', { refresh_token: 'trf_rt_nothing' }, conflict));
   const { invalid, expired, revoked } = await deadHeaders(app);
   await note('get /me', client.get('/me'), client.get('/me', revoked), client.get('/me', conflict));
   await note('get /me', (await signIn(app)).client.get('/me'));
+  const someone = await signIn(app);
+  const endSession = (id: string, headers: Record<string, string> = {}) =>
+    client.send('DELETE', `/sessions/${id}`, undefined, headers);
+  await note(
+    'delete /sessions/{id}',
+    endSession(crypto.randomUUID(), someone.headers),
+    endSession('x'.repeat(65), someone.headers),
+    endSession(someone.sessionId, HTML),
+    endSession(someone.sessionId, { origin: 'https://evil.example' }),
+    client.send('DELETE', '/sessions/x', '{'),
+    client.send('DELETE', '/sessions/x', { filler: 'x'.repeat(17_000) }),
+    client.send('DELETE', '/sessions/x', 'a=b', { 'content-type': 'text/plain' }),
+  );
+  await note('get /sessions', await client.get('/sessions', someone.headers), client.get('/sessions', HTML));
+  await note('delete /sessions/{id}', await endSession(someone.sessionId, someone.headers));
   for (const headers of [{}, invalid, expired, revoked, conflict]) {
     await note('get /users/me', client.get('/users/me', headers));
+    await note('get /sessions', client.get('/sessions', headers));
+    await note('delete /sessions/{id}', endSession(someone.sessionId, headers));
     await note('post /logout', client.post('/logout?scope=global', undefined, headers));
   }
   await note('get /users/me', (await signIn(app)).client.get('/users/me'));
@@ -640,7 +662,7 @@ if (!canBrowse)
       const { page } = watched;
       const isOffered = (accepts as readonly string[]).includes('jwt');
       expect(await page.locator('.btn.authorize').count()).toBe(isOffered ? 1 : 0);
-      expect(await page.locator('.authorization__btn').count()).toBe(isOffered ? 3 : 0);
+      expect(await page.locator('.authorization__btn').count()).toBe(isOffered ? 5 : 0);
       expect(await page.locator('[aria-label="authorization button locked"]').count()).toBe(0);
       expect(await page.locator('.information-container').innerText()).toContain(
         issues === 'session'
@@ -652,7 +674,7 @@ if (!canBrowse)
     if (issues === 'jwt') {
       it('refreshes with the example as it stands', async () => {
         await execute('login');
-        expect(await watched.page.locator('[aria-label="authorization button locked"]').count()).toBe(3);
+        expect(await watched.page.locator('[aria-label="authorization button locked"]').count()).toBe(5);
         expect(await execute('refresh')).toMatchObject({ status: 200, body: { token_type: 'Bearer' } });
         expect(await execute('me')).toEqual({ status: 200, body: me });
         await execute('logout');

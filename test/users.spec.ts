@@ -199,6 +199,7 @@ describe('addresses', () => {
   it.each([
     ['a second spelling in capitals', 'Case.Test@Example.COM', 'case.test@example.com'],
     ['an international domain and its Punycode', 'idn@bücher.example', 'idn@xn--bcher-kva.example'],
+    ['an international domain in capitals', 'caps@BÜCHER.Example', 'caps@bücher.example'],
   ])('E8: one account for one canonical address: %s', async (_what, given, same) => {
     expect((await signup(PASSWORD, given)).status).toBe(201);
     const taken = await signup(PASSWORD, same);

@@ -59,10 +59,11 @@ export class AuthController {
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<LoginReply> {
     if (presented.hasConflict) throw new Problem('conflicting_credentials');
+    const brought = { authentication: presented, refreshTokens: this.credentials.refreshTokens(request) };
     const { email, password, transport = 'bearer' } = body;
-    const signedIn = await this.auth.signIn(email, password, transport, presented, client);
+    const signedIn = await this.auth.signIn({ email, password, transport }, brought, client);
     if (!signedIn) throw new Problem('invalid_credentials');
-    this.credentials.write(request, reply, signedIn);
+    this.credentials.replace(request, reply, signedIn);
     const { session, credential } = signedIn;
     return {
       success: true,
@@ -94,18 +95,20 @@ export class AuthController {
 
   @Post('refresh')
   @HttpCode(200)
-  @Public()
+  @Public('read')
   @ApiRoute({
     summary: 'Exchange a refresh token for new tokens',
     operationId: 'refresh',
     description:
       'The token is in the body or in its cookie; the new ones travel the same way. Each can be used once.',
     acceptedWith: 'jwt',
+    credentials: 'none',
     cookies: 'set',
   })
   @ApiReply(200, refreshReplySchema, 'New tokens')
   @ApiProblems(
     'validation_failed',
+    'conflicting_credentials',
     'refresh_invalid',
     'refresh_expired',
     'refresh_revoked',
@@ -114,17 +117,18 @@ export class AuthController {
   )
   async refresh(
     @Body({ schema: refreshSchema }) body: RefreshBody,
+    @Presented() authentication: Authentication,
     @FromClient() client: Client,
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<RefreshReply> {
     const fromBody = body?.refresh_token;
-    const token = fromBody ?? this.credentials.refreshTokens(request)[0];
-    if (token === undefined)
-      throw new Problem('refresh_invalid', { detail: 'The request carries no refresh token.' });
-    const refreshed = await this.auth.refresh(token, fromBody === undefined ? 'cookie' : 'bearer', client);
+    const refreshTokens = fromBody === undefined ? this.credentials.refreshTokens(request) : [fromBody];
+    const transport = fromBody === undefined ? 'cookie' : 'bearer';
+    const refreshed = await this.auth.refresh({ authentication, refreshTokens }, transport, client);
+    if (refreshed === 'conflict') throw new Problem('conflicting_credentials');
     if (typeof refreshed === 'string') throw new Problem(`refresh_${refreshed}`);
-    this.credentials.write(request, reply, refreshed);
+    this.credentials.write(reply, refreshed);
     return refreshed.credential.body;
   }
 
@@ -142,7 +146,6 @@ export class AuthController {
   @ApiReply(200, logoutReplySchema, 'Signed out; whatever was sent opens nothing any more')
   @ApiProblems(
     'validation_failed',
-    'conflicting_credentials',
     'authentication_required',
     'credential_invalid',
     'credential_expired',
@@ -156,11 +159,12 @@ export class AuthController {
     @Req() request: FastifyRequest,
     @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<LogoutReply> {
-    if (scope !== 'local') requireLive(presented);
+    if (scope !== 'local' && !presented.live) requireLive(presented);
     const refreshTokens = this.credentials.refreshTokens(request);
     if (body?.refresh_token !== undefined) refreshTokens.push(body.refresh_token);
-    await this.auth.signOut(presented, refreshTokens, scope, client);
-    this.credentials.clearAll(reply);
+    await this.auth.signOut({ authentication: presented, refreshTokens }, scope, client);
+    // With `others` the session of this request goes on, and so do its cookies.
+    if (scope !== 'others') this.credentials.clearAll(reply);
     return { logged_in: false };
   }
 }

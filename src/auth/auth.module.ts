@@ -11,7 +11,9 @@ import { AuthService } from './auth.service.js';
 import { CredentialReply } from './credential-reply.js';
 import { JwksController } from './keys/jwks.controller.js';
 import { SigningKeys } from './keys/signing-keys.service.js';
+import { DevicesService } from './sessions/devices.service.js';
 import { SessionActivity } from './sessions/session-activity.service.js';
+import { SessionsController } from './sessions/sessions.controller.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { Authenticator } from './strategies/authenticator.js';
 import { AccessTokens } from './strategies/jwt/access-tokens.service.js';
@@ -24,13 +26,14 @@ import { STRATEGIES, StrategyTable } from './strategies/strategy.table.js';
 /** Signing in and out: strategies, sessions and keys. */
 @Module({
   imports: [UsersModule, JwtModule.register({})],
-  controllers: [AuthController, JwksController],
+  controllers: [AuthController, SessionsController, JwksController],
   providers: [
     { provide: Cookies, useFactory: (app: AppConfig) => new Cookies(app.PUBLIC_URL), inject: [APP_CONFIG] },
     AuthService,
     AuthGuard,
     CredentialReply,
     SessionsService,
+    DevicesService,
     SessionActivity,
     SigningKeys,
     Authenticator,

@@ -11,7 +11,11 @@ import { type LiveSession, SessionsService } from './sessions/sessions.service.j
 import type { IssuedCredential, Transport } from './strategies/auth.strategy.js';
 import { type Authentication, Authenticator } from './strategies/authenticator.js';
 import { JwtStrategy } from './strategies/jwt/jwt.strategy.js';
-import type { RefreshOutcome, RefreshRefusal } from './strategies/jwt/refresh-tokens.service.js';
+import type {
+  RefreshOutcome,
+  RefreshRefusal,
+  RefreshTokenOwner,
+} from './strategies/jwt/refresh-tokens.service.js';
 import type { RefreshCredential } from './strategies/jwt/refresh.strategy.js';
 import { passwordCredential } from './strategies/local.strategy.js';
 import { StrategyTable } from './strategies/strategy.table.js';
@@ -19,6 +23,19 @@ import { StrategyTable } from './strategies/strategy.table.js';
 export interface SignedIn {
   readonly session: LiveSession;
   readonly credential: IssuedCredential;
+}
+
+export interface SignIn {
+  readonly email: string;
+  readonly password: string;
+  readonly transport: Transport;
+}
+
+/** All credentials that a request brought along. */
+export interface Brought {
+  readonly authentication: Authentication;
+  /** Its refresh tokens, as yet unread. */
+  readonly refreshTokens: readonly string[];
 }
 
 export type LogoutScope = 'local' | 'others' | 'global';
@@ -38,21 +55,19 @@ export class AuthService {
   ) {}
 
   /**
-   * Makes a session for whoever knows the password, and ends the live ones that the request carried.
+   * Makes a session for whoever knows the password, and ends those that the request brought along.
    *
    * @returns null for a wrong address or password; the same, at the same cost.
    * @throws Overloaded
    */
   async signIn(
-    email: string,
-    password: string,
-    transport: Transport,
-    presented: Authentication,
+    { email, password, transport }: SignIn,
+    brought: Brought,
     client: Client,
   ): Promise<SignedIn | null> {
     const outcome = await this.authenticator.run<VerifiedUser>('local', passwordCredential(email, password));
     const signedIn =
-      'success' in outcome ? await this.startSession(outcome.success, transport, presented, client) : null;
+      'success' in outcome ? await this.startSession(outcome.success, transport, brought, client) : null;
     this.log(signedIn ? 'login' : 'login_failed', client, {
       email: maskEmail(email),
       user: signedIn?.session.userId,
@@ -61,9 +76,53 @@ export class AuthService {
     return signedIn;
   }
 
-  /** Exchanges a refresh token; refuses all where tokens are not accepted. */
-  async refresh(token: string, transport: Transport, client: Client): Promise<SignedIn | RefreshRefusal> {
+  /**
+   * Exchanges the refresh token of a request; refuses all where tokens are not accepted. Of several, the one that is
+   * good counts: presenting an older one could end its session.
+   *
+   * @returns `conflict` when live credentials of different people came together.
+   */
+  async refresh(
+    { authentication, refreshTokens }: Brought,
+    transport: Transport,
+    client: Client,
+  ): Promise<SignedIn | RefreshRefusal | 'conflict'> {
     if (!this.config.AUTH_STRATEGY.includes('jwt')) return 'invalid';
+    const identified = await Promise.all(
+      refreshTokens.map(async (value) => ({ value, owner: await this.ownerOf(value) })),
+    );
+    const live = identified.filter(({ owner }) => owner?.isLive);
+    const people = new Set(live.map(({ owner }) => owner?.userId));
+    if (authentication.live && live.length > 0) people.add(authentication.live.userId);
+    if (people.size > 1 || authentication.hasConflict) return 'conflict';
+    const chosen = live.find(({ owner }) => owner?.isHead) ?? live[0] ?? identified[0];
+    return chosen ? this.exchange(chosen.value, transport, client) : 'invalid';
+  }
+
+  /**
+   * Ends every session that the request proves to hold; an expired token ends its own. With `global` also all the
+   * others of the same people; with `others` only those others, and the one that counts goes on.
+   */
+  async signOut(brought: Brought, scope: LogoutScope, client: Client): Promise<void> {
+    const { authentication } = brought;
+    let ended = 0;
+    if (scope !== 'local') {
+      for (const { userId, sessionId } of onePerPerson(authentication)) {
+        const exceptId = scope === 'others' ? sessionId : null;
+        ended += await this.sessions.revokeOfUser(userId, exceptId, `logout_${scope}`);
+      }
+    }
+    if (scope !== 'others') {
+      ended += await this.sessions.revoke(await this.sessionsOf(brought), 'logout');
+    }
+    if (ended > 0) this.log('logout', client, { scope, user: authentication.live?.userId, sessions: ended });
+  }
+
+  private async exchange(
+    token: string,
+    transport: Transport,
+    client: Client,
+  ): Promise<SignedIn | RefreshRefusal> {
     const credential: RefreshCredential = { value: token, purpose: 'exchange' };
     const outcome = await this.authenticator.run<RefreshOutcome & { status: 'redeemed' }>(
       'refresh',
@@ -78,58 +137,29 @@ export class AuthService {
     return { session, credential: await this.jwt.compose(session, refreshToken, transport) };
   }
 
-  /**
-   * Ends every session that the request proves to hold; an expired token ends its own. `others` and `global` reach
-   * further and need a live credential.
-   *
-   * @param refreshTokenValues refresh tokens of the request, which stand for their sessions.
-   * @returns false if the scope needs a live credential and there is none.
-   */
-  async signOut(
-    presented: Authentication,
-    refreshTokenValues: readonly string[],
-    scope: LogoutScope,
-    client: Client,
-  ): Promise<boolean> {
-    if (scope !== 'local') return this.signOutFurther(presented, scope, client);
-    const byRefreshToken = await Promise.all(refreshTokenValues.map((value) => this.sessionOf(value)));
-    const sessionIds = [...presented.verdicts.map(sessionIdOf), ...byRefreshToken].filter(
-      (id) => id !== null,
-    );
-    const ended = await this.sessions.revoke([...new Set(sessionIds)], 'logout');
-    if (ended > 0) this.log('logout', client, { user: presented.live?.userId, sessions: ended });
-    return true;
+  private async ownerOf(refreshToken: string): Promise<RefreshTokenOwner | null> {
+    const credential: RefreshCredential = { value: refreshToken, purpose: 'identify' };
+    const outcome = await this.authenticator.run<RefreshTokenOwner>('refresh', credential);
+    return 'success' in outcome ? outcome.success : null;
   }
 
-  private async sessionOf(refreshToken: string): Promise<string | null> {
-    const credential: RefreshCredential = { value: refreshToken, purpose: 'sign_out' };
-    const outcome = await this.authenticator.run<{ sessionId: string }>('refresh', credential);
-    return 'success' in outcome ? outcome.success.sessionId : null;
-  }
-
-  private async signOutFurther(
-    { live, hasConflict }: Authentication,
-    scope: 'others' | 'global',
-    client: Client,
-  ): Promise<boolean> {
-    if (!live || hasConflict) return false;
-    const ended =
-      scope === 'global'
-        ? await this.sessions.revokeOfUser(live.userId, null, 'logout_global')
-        : await this.sessions.revokeOfUser(live.userId, live.sessionId, 'logout_others');
-    this.log(`logout_${scope}`, client, { user: live.userId, sessions: ended });
-    return true;
+  /** The ids of all sessions that a request proves to hold, live or not, accepted here or not. */
+  private async sessionsOf({ authentication, refreshTokens }: Brought): Promise<string[]> {
+    const owners = await Promise.all(refreshTokens.map((value) => this.ownerOf(value)));
+    const ids = [
+      ...authentication.verdicts.map(sessionIdOf),
+      ...owners.map((owner) => owner?.sessionId ?? null),
+    ];
+    return [...new Set(ids.filter((id) => id !== null))];
   }
 
   private async startSession(
     user: VerifiedUser,
     transport: Transport,
-    presented: Authentication,
+    brought: Brought,
     client: Client,
   ): Promise<SignedIn | null> {
-    const replaced = presented.verdicts.flatMap((verdict) =>
-      verdict.status === 'live' ? [verdict.session.sessionId] : [],
-    );
+    const replaced = await this.sessionsOf(brought);
     return this.database.transaction(async (tx) => {
       // Between the check of the password and this lock it may have been changed.
       if (!(await this.users.lockUnchanged(tx, user))) return null;
@@ -142,6 +172,12 @@ export class AuthService {
   private log(event: string, client: Client, fields: Readonly<Record<string, unknown>>): void {
     this.logger.info({ event, request_id: client.requestId, ip: client.ip, ...fields });
   }
+}
+
+/** The live session that counts for each person; a request may carry credentials of several. */
+function onePerPerson({ verdicts }: Authentication): LiveSession[] {
+  const live = verdicts.flatMap((verdict) => (verdict.status === 'live' ? [verdict.session] : []));
+  return live.filter(({ userId }, index) => live.findIndex((other) => other.userId === userId) === index);
 }
 
 function sessionIdOf(verdict: Authentication['verdicts'][number]): string | null {

@@ -8,22 +8,22 @@ import type { SignedIn } from './auth.service.js';
 export class CredentialReply {
   constructor(private readonly cookies: Cookies) {}
 
-  /** Sets the cookies of a credential, and clears those that the request brought and that are not replaced. */
-  write(request: FastifyRequest, reply: FastifyReply, { session, credential }: SignedIn): void {
-    const secondsLeft = (session.expiresAt.getTime() - Date.now()) / 1000;
-    const set = new Set<string>(credential.cookies.map(({ name }) => name));
+  /** Sets the cookies of a credential. */
+  write(reply: FastifyReply, signedIn: SignedIn): void {
+    setCookies(reply, this.cookiesOf(signedIn));
+  }
+
+  /** Sets the cookies of a credential, and clears those of the sessions that it replaced. */
+  replace(request: FastifyRequest, reply: FastifyReply, signedIn: SignedIn): void {
+    const set = new Set<string>(signedIn.credential.cookies.map(({ name }) => name));
     const stale = this.cookies.present(request.headers.cookie).filter((name) => !set.has(name));
-    const values = [
-      ...stale.flatMap((name) => this.cookies.clear(name)),
-      ...credential.cookies.map(({ name, value }) => this.cookies.set(name, value, secondsLeft)),
-    ];
-    if (values.length > 0) reply.header('set-cookie', values);
+    setCookies(reply, [...stale.flatMap((name) => this.cookies.clear(name)), ...this.cookiesOf(signedIn)]);
   }
 
   /** Clears every cookie we ever set, in every spelling. */
   clearAll(reply: FastifyReply): void {
-    reply.header(
-      'set-cookie',
+    setCookies(
+      reply,
       COOKIE_NAMES.flatMap((name) => this.cookies.clear(name)),
     );
   }
@@ -32,4 +32,13 @@ export class CredentialReply {
   refreshTokens(request: FastifyRequest): string[] {
     return this.cookies.read(request.headers.cookie, 'refresh_token');
   }
+
+  private cookiesOf({ session, credential }: SignedIn): string[] {
+    const secondsLeft = (session.expiresAt.getTime() - Date.now()) / 1000;
+    return credential.cookies.map(({ name, value }) => this.cookies.set(name, value, secondsLeft));
+  }
+}
+
+function setCookies(reply: FastifyReply, values: string[]): void {
+  if (values.length > 0) reply.header('set-cookie', values);
 }

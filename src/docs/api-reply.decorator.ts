@@ -18,7 +18,8 @@ export interface RouteDescription {
 
 export interface ReplyDescription {
   readonly status: number;
-  readonly schema: StandardSchemaV1;
+  /** null where the reply has no body. */
+  readonly schema: StandardSchemaV1 | null;
   readonly description: string;
   readonly mediaType: string;
   readonly examples: Readonly<Record<string, unknown>>;
@@ -46,11 +47,12 @@ export function ApiRoute(description: RouteDescription): MethodDecorator {
 /**
  * Documents the success of a route.
  *
+ * @param schema of its body; null where it has none.
  * @param examples by name; the schema's own example by default.
  */
 export function ApiReply(
   status: number,
-  schema: StandardSchemaV1,
+  schema: StandardSchemaV1 | null,
   description: string,
   options: { readonly mediaType?: string; readonly examples?: Readonly<Record<string, unknown>> } = {},
 ): MethodDecorator {

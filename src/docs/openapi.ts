@@ -70,6 +70,7 @@ function describeService(config: Config) {
     .addServer('/')
     .addTag('Accounts', 'Making an account, and one’s own.')
     .addTag('Sign-in', 'Sign in, who am I, sign out.')
+    .addTag('Devices', 'Where one is signed in.')
     .addTag('Services', 'What other services need to trust our tokens.')
     .addTag('Health', 'For load balancers and monitoring.');
   for (const name of config.auth.AUTH_STRATEGY)
@@ -103,7 +104,7 @@ function findRoutes(app: NestFastifyApplication): Map<string, DocumentedRoute> {
       );
       ApiTags(groupOf(metatype) ?? metatype.name)(prototype, name, descriptor);
       const { status, schema } = reply;
-      ApiResponse({ status, standardSchema: schema, description: reply.description })(
+      ApiResponse({ status, description: reply.description, ...(schema && { standardSchema: schema }) })(
         prototype,
         name,
         descriptor,
@@ -158,8 +159,10 @@ function complete(
     const description = docs.cookies === 'set' ? setCookie : 'Clears every cookie there ever was.';
     success.headers = { 'Set-Cookie': { description, schema: { type: 'string' } } };
   }
-  success.content = { [docs.reply.mediaType]: success.content?.['application/json'] ?? {} };
-  moveExamples(success.content[docs.reply.mediaType], schemas, docs.reply.examples);
+  if (docs.reply.schema) {
+    success.content = { [docs.reply.mediaType]: success.content?.['application/json'] ?? {} };
+    moveExamples(success.content[docs.reply.mediaType], schemas, docs.reply.examples);
+  }
   completeBody(operation, schemas, optionalBodies);
   const mistake = mistakeIn(operation, schemas);
   Object.assign(operation.responses, problemResponses(problemsOf(route, method), config, mistake));

@@ -5,6 +5,8 @@ export const COOKIE_NAMES = ['session', 'access_token', 'refresh_token'] as cons
 export type CookieName = (typeof COOKIE_NAMES)[number];
 
 const HOST_PREFIX = '__Host-';
+/** Values of one name that are looked at: each costs a look into the database, and a header has room for hundreds. */
+const VALUES_MAX = 4;
 
 /**
  * Writes `Set-Cookie` values and reads cookies. With an https origin names carry the `__Host-` prefix
@@ -20,15 +22,20 @@ export class Cookies {
   }
 
   /**
-   * Every value that a Cookie header has for a name, the current spelling first. A name can stand there several
-   * times, when cookies of other paths or domains are left over: each may be the live one.
+   * The values that a Cookie header has for a name. A name can stand there several times, when cookies of other
+   * paths or domains are left over: each may be the live one, so the first few different ones are given.
+   *
+   * Where any of our cookies comes in the spelling we set, the other spelling is not read: a neighbouring host can
+   * plant a plain cookie, but none with the prefix.
    */
   read(header: string | undefined, name: CookieName): string[] {
     if (header === undefined) return [];
     const pairs = header.split(';').map((pair) => pair.trim());
-    return this.spellings(name).flatMap((spelling) =>
-      pairs.filter((pair) => pair.startsWith(`${spelling}=`)).map((pair) => pair.slice(spelling.length + 1)),
-    );
+    const spelled = (index: 0 | 1) => COOKIE_NAMES.map((known) => `${this.spellings(known)[index]}=`);
+    const isCurrent = pairs.some((pair) => spelled(0).some((start) => pair.startsWith(start)));
+    const start = `${this.spellings(name)[isCurrent ? 0 : 1]}=`;
+    const values = pairs.filter((pair) => pair.startsWith(start)).map((pair) => pair.slice(start.length));
+    return [...new Set(values)].slice(0, VALUES_MAX);
   }
 
   /** The names that a Cookie header carries, of those we set. */
@@ -38,8 +45,7 @@ export class Cookies {
 
   /** @param maxAgeSeconds what is left of the session. */
   set(name: CookieName, value: string, maxAgeSeconds: number): string {
-    const [spelling = name] = this.spellings(name);
-    return serialize(spelling, value, maxAgeSeconds);
+    return serialize(this.spellings(name)[0], value, maxAgeSeconds);
   }
 
   /** The values that delete a cookie in both spellings. */
@@ -47,9 +53,10 @@ export class Cookies {
     return this.spellings(name).map((spelling) => serialize(spelling, '', 0));
   }
 
-  private spellings(name: CookieName): string[] {
-    const both = [`${HOST_PREFIX}${name}`, name];
-    return this.isSecure ? both : both.toReversed();
+  /** The spelling we set, then the other one. */
+  private spellings(name: CookieName): [string, string] {
+    const prefixed = `${HOST_PREFIX}${name}`;
+    return this.isSecure ? [prefixed, name] : [name, prefixed];
   }
 }
 

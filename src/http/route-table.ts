@@ -14,6 +14,11 @@ export class RouteTable {
     this.routes.set(path, route);
   }
 
+  /** Every route there is. */
+  all(): { path: string; method: string }[] {
+    return [...this.routes].flatMap(([path, { methods }]) => [...methods].map((method) => ({ path, method })));
+  }
+
   /** The methods of an address, sorted; none where the address does not exist. */
   methodsOf(url: string): string[] {
     const path = (url.split('?', 1)[0] ?? '').split('/');

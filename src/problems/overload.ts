@@ -1,2 +1,5 @@
 /** A bounded queue is full: more is waiting than could be answered in time. */
 export class Overloaded extends Error {}
+
+/** It cannot be decided here and now; nothing was changed, and asking again may succeed. */
+export class Unavailable extends Error {}

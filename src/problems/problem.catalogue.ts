@@ -140,6 +140,11 @@ export const PROBLEMS = {
     title: 'Unsupported media type',
     meaning: 'Bodies must be `application/json`, in UTF-8, without a content encoding.',
   },
+  expectation_failed: {
+    status: 417,
+    title: 'The expectation cannot be met',
+    meaning: 'The `Expect` header asks for something else than `100-continue`.',
+  },
   rate_limited: {
     status: 429,
     title: 'Too many requests',

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RouteTable } from '../http/route-table.js';
 import { isDatabaseOutage } from './database-outage.js';
 import type { ProblemCode } from './problem.catalogue.js';
-import { Overloaded } from './overload.js';
+import { Overloaded, Unavailable } from './overload.js';
 import { Problem } from './problem.js';
 import { writeProblem } from './write-problem.js';
 
@@ -41,7 +41,7 @@ export class ProblemFilter implements ExceptionFilter {
 
   private toProblem(error: unknown, request: FastifyRequest): Problem {
     if (error instanceof Problem) return error;
-    if (isDatabaseOutage(error)) {
+    if (error instanceof Unavailable || isDatabaseOutage(error)) {
       return new Problem('service_unavailable', { headers: { 'retry-after': RETRY_AFTER_OUTAGE } });
     }
     if (error instanceof Overloaded) {

@@ -10,10 +10,10 @@ const DOMAIN =
   /^(?=.{1,253}$)(?:[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?\.)+(?!\d+$)[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])$/;
 
 /**
- * The one spelling that stands for an address: ASCII letters of the local part and of the domain in lower case, an
+ * The one spelling that stands for an address: ASCII letters of the local part and the domain in lower case, an
  * internationalised domain in Punycode. Two addresses are one account exactly if their canonical forms are equal.
  *
- * Only ASCII letters are folded, and a domain that UTS 46 would map to another one is refused: otherwise the Kelvin
+ * Nothing is folded from beyond ASCII into it, and a domain that UTS 46 would map to another one is refused: otherwise the Kelvin
  * sign or a dotless i leads to somebody else's account (CVE-2019-19844).
  *
  * @returns null for what is not an address we take: surrounding space, several addresses, quoted local parts,
@@ -31,12 +31,20 @@ export function canonicalEmail(email: string): string | null {
 }
 
 function canonicalDomain(given: string): string | null {
-  const domain = lowerAscii(given);
+  const domain = lowerDomain(given);
   if (DOMAIN.test(domain) && !domain.includes('xn--')) return domain;
   const ascii = domainToASCII(domain);
   if (!DOMAIN.test(ascii)) return null;
   const isAsWritten = domain === ascii || domainToUnicode(ascii) === domain.normalize('NFC');
   return isAsWritten ? ascii : null;
+}
+
+/** Lower case, letter by letter, but never from beyond ASCII into it: the Kelvin sign is no k. */
+function lowerDomain(text: string): string {
+  return text.replace(/./gu, (letter) => {
+    const lower = letter.toLowerCase();
+    return /^[\0-\x7f]/.test(lower) && !/^[\0-\x7f]/.test(letter) ? letter : lower;
+  });
 }
 
 function lowerAscii(text: string): string {

@@ -7,10 +7,12 @@ import {
 } from 'node:crypto';
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { sql } from 'kysely';
+import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
 import type { AuthConfig, SigningAlgorithm } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
 import { Database } from '../../database/database.js';
+import { LOGGER } from '../../logging/logger.js';
 import { seal, unseal } from './secrets.js';
 
 /** ASVS 5.0.0 11.2.3. */
@@ -58,18 +60,21 @@ export class SigningKeys implements OnModuleInit {
   /** By the monotonic clock: a step of the system's clock must not blind this node to new keys. */
   private refreshedAt = Number.NEGATIVE_INFINITY;
   private refreshing: Promise<void> = Promise.resolve();
+  /** Keys that were reported as unusable. */
+  private readonly skipped = new Set<string>();
 
   constructor(
     private readonly database: Database,
     @Inject(AUTH_CONFIG) private readonly config: AuthConfig,
+    @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   /** @throws SecretsDoNotFit, UnfitSigningKey */
   async onModuleInit(): Promise<void> {
-    await this.load();
+    await this.load(refuse);
     if (this.currentKid !== null) return;
     await this.generate();
-    await this.load();
+    await this.load(refuse);
   }
 
   get isReady(): boolean {
@@ -103,19 +108,38 @@ export class SigningKeys implements OnModuleInit {
     const now = performance.now();
     if (now - this.refreshedAt >= REFRESH_COOLDOWN) {
       this.refreshedAt = now;
-      this.refreshing = this.load();
+      this.refreshing = this.load((error, kid) => this.skip(error, kid));
     }
     return this.refreshing;
   }
 
-  private async load(): Promise<void> {
+  /**
+   * A node that runs goes on without a key that it cannot open: another node may already seal under a secret that
+   * this one gets with its next start.
+   */
+  private skip(error: Error, kid: string): void {
+    if (this.skipped.has(kid)) return;
+    this.skipped.add(kid);
+    this.logger.error({ event: 'signing_key_unusable', kid, err: error });
+  }
+
+  private async load(unusable: (error: Error, kid: string) => void): Promise<void> {
     const rows = await this.database.query(
       sql<KeyRow>`select kid, algorithm, state, public_jwk, private_key from signing_keys where state <> 'retired' order by created_at desc`,
     );
-    this.keys = new Map(rows.map((row) => [row.kid, this.open(row)]));
+    const keys = new Map<string, SigningKeyPair>();
+    for (const row of rows) {
+      try {
+        keys.set(row.kid, this.open(row));
+      } catch (error) {
+        if (!(error instanceof SecretsDoNotFit) && !(error instanceof UnfitSigningKey)) throw error;
+        unusable(error, row.kid);
+      }
+    }
+    this.keys = keys;
     this.published = { keys: rows.map((row) => row.public_jwk) };
-    this.currentKid =
-      rows.find((row) => row.state === 'current' && row.algorithm === this.config.JWT_ALGORITHM)?.kid ?? null;
+    const current = rows.filter(({ state }) => state === 'current').map(({ kid }) => keys.get(kid));
+    this.currentKid = current.find((key) => key?.algorithm === this.config.JWT_ALGORITHM)?.kid ?? null;
   }
 
   private open(row: KeyRow): SigningKeyPair {
@@ -156,6 +180,11 @@ export class SigningKeys implements OnModuleInit {
           on conflict do nothing`,
     );
   }
+}
+
+/** A start fails on a key that it cannot use: it would refuse tokens that other nodes take. */
+function refuse(error: Error): never {
+  throw error;
 }
 
 /** RFC 8725 §3.2, §3.5: the kind, curve and size that an algorithm demands. */

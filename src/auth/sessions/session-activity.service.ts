@@ -15,7 +15,8 @@ const REMEMBERED_MAX = 500_000;
  */
 @Injectable()
 export class SessionActivity implements OnApplicationShutdown {
-  private used = new Set<string>();
+  /** When each session was last used, in milliseconds of the monotonic clock. */
+  private used = new Map<string, number>();
   private readonly timer = setInterval(() => void this.flush(), INTERVAL).unref();
 
   constructor(
@@ -25,19 +26,25 @@ export class SessionActivity implements OnApplicationShutdown {
 
   /** Notes that a session was used now. */
   note(sessionId: string): void {
-    if (this.used.size < REMEMBERED_MAX) this.used.add(sessionId);
+    if (this.used.size < REMEMBERED_MAX || this.used.has(sessionId))
+      this.used.set(sessionId, performance.now());
   }
 
   /** Writes down what was noted. What cannot be written is kept for the next time. */
   async flush(): Promise<void> {
-    const ids = [...this.used];
-    this.used = new Set();
-    for (let start = 0; start < ids.length; start += BATCH) {
-      const batch = ids.slice(start, start + BATCH);
+    const noted = [...this.used];
+    this.used = new Map();
+    for (let start = 0; start < noted.length; start += BATCH) {
+      const batch = noted.slice(start, start + BATCH);
+      const now = performance.now();
       try {
-        await this.sessions.markUsed(batch);
+        await this.sessions.markUsed(
+          batch.map(([sessionId, usedAt]) => ({ sessionId, secondsAgo: (now - usedAt) / 1000 })),
+        );
       } catch (error) {
-        for (const id of batch) this.note(id);
+        for (const [sessionId, usedAt] of batch) {
+          if (!this.used.has(sessionId)) this.used.set(sessionId, usedAt);
+        }
         this.logger.warn({ event: 'session_activity_delayed', err: error });
       }
     }

@@ -27,8 +27,19 @@ export type SessionState =
   | { readonly state: 'live'; readonly session: LiveSession }
   | { readonly state: 'expired' | 'revoked'; readonly sessionId: string; readonly userId: string };
 
+/** A live session as its owner sees it in a list. */
+export interface SessionListing {
+  readonly sessionId: string;
+  readonly strategy: StrategyName;
+  readonly createdAt: Date;
+  /** Recorded in batches: to within a minute. */
+  readonly lastUsedAt: Date;
+  readonly ip: string | null;
+  readonly userAgent: string | null;
+}
+
 export type RevocationReason =
-  'logout' | 'logout_global' | 'logout_others' | 'replaced' | 'limit' | 'refresh_reused';
+  'logout' | 'logout_global' | 'logout_others' | 'replaced' | 'limit' | 'refresh_reused' | 'device_removed';
 
 interface SessionRow {
   id: string;
@@ -40,6 +51,15 @@ interface SessionRow {
   authenticated_at: Date | string;
   methods: string[];
   state: SessionState['state'];
+}
+
+interface ListingRow {
+  id: string;
+  strategy: StrategyName;
+  created_at: Date | string;
+  last_used_at: Date | string;
+  ip: string | null;
+  user_agent: string | null;
 }
 
 /**
@@ -72,8 +92,8 @@ export class SessionsService {
     );
     await tx.query(
       sql`update sessions set revoked_at = now(), revoked_reason = ${'limit' satisfies RevocationReason}
-          where id in (select id from sessions s where user_id = ${userId} and ${this.isLive}
-                       order by created_at desc, id desc offset ${this.config.SESSIONS_PER_USER})`,
+          where id in (select s.id from sessions s where s.user_id = ${userId} and s.id <> ${id} and ${this.isLive}
+                       order by s.created_at desc, s.id desc offset ${this.config.SESSIONS_PER_USER - 1})`,
     );
     const created = await this.findById(id, tx);
     if (created?.state !== 'live') throw new Error('a new session is not live');
@@ -88,6 +108,28 @@ export class SessionsService {
   /** The session whose cookie has this SHA-256. */
   findBySecretHash(hash: Buffer): Promise<SessionState | null> {
     return this.findOne(this.database, sql`s.secret_hash = ${hash}`);
+  }
+
+  /** The live sessions of a person, the newest first. */
+  async listOfUser(userId: string): Promise<SessionListing[]> {
+    const rows = await this.database.query(
+      sql<ListingRow>`select s.id, s.strategy, s.created_at, s.last_used_at, s.ip, s.user_agent
+        from sessions s where s.user_id = ${userId} and ${this.isLive} order by s.created_at desc, s.id desc`,
+    );
+    return rows.map((row) => ({
+      sessionId: row.id,
+      strategy: row.strategy,
+      createdAt: new Date(row.created_at),
+      lastUsedAt: new Date(row.last_used_at),
+      ip: row.ip,
+      userAgent: row.user_agent,
+    }));
+  }
+
+  /** Ends a session if it is this person's and live; false if not. */
+  async revokeOwn(userId: string, sessionId: string, reason: RevocationReason): Promise<boolean> {
+    const condition = sql`id = (select s.id from sessions s where s.id = ${sessionId} and s.user_id = ${userId} and ${this.isLive})`;
+    return (await this.revokeWhere(this.database, condition, reason)) === 1;
   }
 
   /** Keeps the SHA-256 of the cookie's value. */
@@ -118,11 +160,23 @@ export class SessionsService {
     );
   }
 
-  /** Records that sessions were used, at most once a minute each. */
-  async markUsed(sessionIds: readonly string[]): Promise<void> {
+  /**
+   * Records when sessions were used, at most once a minute each. One that was not live at that time stays dead.
+   *
+   * @param uses the ids, each with how many seconds ago it was used.
+   */
+  async markUsed(
+    uses: readonly { readonly sessionId: string; readonly secondsAgo: number }[],
+  ): Promise<void> {
+    const ids = uses.map(({ sessionId }) => sessionId);
+    const ages = uses.map(({ secondsAgo }) => secondsAgo);
     await this.database.query(
-      sql`update sessions set last_used_at = now()
-          where id = any(${[...sessionIds]}::uuid[]) and revoked_at is null and last_used_at < now() - interval '55 seconds'`,
+      sql`update sessions s set last_used_at = use.at
+          from (select id, now() - make_interval(secs => age) as at
+                from unnest(${ids}::uuid[], ${ages}::float8[]) as noted(id, age)) as use
+          where s.id = use.id and s.revoked_at is null and s.expires_at > use.at
+            and s.last_used_at > use.at - make_interval(secs => ${this.config.SESSION_IDLE_TTL})
+            and s.last_used_at < use.at - interval '55 seconds'`,
     );
   }
 

@@ -48,7 +48,7 @@ export interface AuthStrategy {
 }
 
 /** The scheme name is case-insensitive (RFC 9110 §11.1). One pass: the header may have 16 KiB of spaces. */
-const BEARER = /^bearer(?: +|$)/i;
+const BEARER = /^bearer(?=[ \t]|$) */i;
 
 /** The bearer token of an Authorization header, however malformed; null if the header is of another scheme. */
 export function bearerToken(authorization: string | undefined): string | null {

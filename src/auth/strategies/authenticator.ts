@@ -32,8 +32,6 @@ export interface Authentication {
 /** What a Passport strategy answered: success with a value, or failure with its reason. */
 export type Outcome<T> = { readonly success: T } | { readonly failure: unknown };
 
-const NOT_ACCEPTED: DeadCredential = { reason: 'invalid', action: 'login', sessionId: null };
-
 /**
  * Passport, as this application uses it: the only way a credential is verified, one run a credential. "Not
  * authenticated" is a value; an error means that the check itself broke.
@@ -54,7 +52,8 @@ export class Authenticator {
   }
 
   /**
-   * Reads every credential that a request carries.
+   * Reads every credential that a request carries. One of a kind that is not accepted here opens nothing, but still
+   * names the session that a sign-out ends.
    *
    * @throws when a verdict is impossible, because the database is away.
    */
@@ -63,9 +62,8 @@ export class Authenticator {
     for (const strategy of this.strategies.all) {
       const isAccepted = this.config.AUTH_STRATEGY.includes(strategy.name);
       for (const credential of strategy.extract(headers)) {
-        verdicts.push(
-          isAccepted ? await this.judge(strategy, credential) : { status: 'dead', dead: NOT_ACCEPTED },
-        );
+        const verdict = await this.judge(strategy, credential);
+        verdicts.push(isAccepted ? verdict : asNotAccepted(verdict));
       }
     }
     return summarize(verdicts);
@@ -96,6 +94,11 @@ export class Authenticator {
       ? { status: 'live', session: outcome.success }
       : { status: 'dead', dead: strategy.explain(outcome.failure, credential) };
   }
+}
+
+function asNotAccepted(verdict: Verdict): Verdict {
+  const sessionId = verdict.status === 'live' ? verdict.session.sessionId : verdict.dead.sessionId;
+  return { status: 'dead', dead: { reason: 'invalid', action: 'login', sessionId } };
 }
 
 function summarize(verdicts: readonly Verdict[]): Authentication {

@@ -12,7 +12,7 @@ export class InitialMigration extends Migration {
     this.addSql(`create index "sessions_user_id_created_at_index" on "sessions" ("user_id", "created_at")`);
     this.addSql(`create index "sessions_expires_at_index" on "sessions" ("expires_at")`);
     this.addSql(
-      `create table "refresh_tokens" ("token_hash" bytea not null, "session_id" uuid not null, "parent_hash" bytea null, "attempt" smallint not null default 0, "issued_at" timestamptz not null default now(), "redeemed_at" timestamptz null, "superseded_at" timestamptz null, primary key ("token_hash"), constraint "refresh_tokens_session_id_foreign" foreign key ("session_id") references "sessions" ("id") on delete cascade, constraint "refresh_tokens_parent_hash_attempt_key" unique ("parent_hash", "attempt"), constraint "refresh_tokens_hash_is_sha256" check (length(token_hash) = 32))`,
+      `create table "refresh_tokens" ("token_hash" bytea not null, "session_id" uuid not null, "parent_hash" bytea null, "attempt" int not null default 0, "issued_at" timestamptz not null default now(), "redeemed_at" timestamptz null, "superseded_at" timestamptz null, primary key ("token_hash"), constraint "refresh_tokens_session_id_foreign" foreign key ("session_id") references "sessions" ("id") on delete cascade, constraint "refresh_tokens_parent_hash_attempt_key" unique ("parent_hash", "attempt"), constraint "refresh_tokens_hash_is_sha256" check (length(token_hash) = 32))`,
     );
     this.addSql(`create index "refresh_tokens_session_id_index" on "refresh_tokens" ("session_id")`);
     this.addSql(

@@ -13,7 +13,7 @@ const RefreshTokenSchema = defineEntity({
     session: () => p.manyToOne(Session).deleteRule('cascade').index(false),
     parentHash: p.blob().nullable(),
     /** Which replacement this is of the parent's first successor: 0 for that one. */
-    attempt: p.smallint().default(0),
+    attempt: p.integer().default(0),
     issuedAt: p.datetime().defaultRaw('now()'),
     redeemedAt: p.datetime().nullable(),
     supersededAt: p.datetime().nullable(),

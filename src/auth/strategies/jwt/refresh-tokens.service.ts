@@ -4,6 +4,7 @@ import { sql } from 'kysely';
 import type { AuthConfig } from '../../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../../config/tokens.config.js';
 import { Database, type Queries } from '../../../database/database.js';
+import { Unavailable } from '../../../problems/overload.js';
 import { purposeKey } from '../../keys/secrets.js';
 import { type LiveSession, SessionsService } from '../../sessions/sessions.service.js';
 import { createToken, encodeToken, hashToken, isToken } from '../opaque-token.js';
@@ -17,6 +18,16 @@ export type RefreshRefusal = 'invalid' | 'expired' | 'revoked' | 'reused';
 export type RefreshOutcome =
   | { readonly status: 'redeemed'; readonly session: LiveSession; readonly refreshToken: string }
   | { readonly status: 'refused'; readonly refusal: RefreshRefusal; readonly sessionId: string | null };
+
+/** Whose a refresh token is. */
+export interface RefreshTokenOwner {
+  readonly sessionId: string;
+  readonly userId: string;
+  /** Whether its session is. */
+  readonly isLive: boolean;
+  /** Whether it was neither redeemed nor superseded. */
+  readonly isHead: boolean;
+}
 
 interface TokenRow {
   parent_hash: Uint8Array | null;
@@ -69,15 +80,20 @@ export class RefreshTokens {
     });
   }
 
-  /** The session that a token belongs to; null for an unknown token. */
-  async sessionOf(token: string): Promise<string | null> {
+  /** The session that a token belongs to, and whose it is; null for an unknown token. Changes nothing. */
+  async ownerOf(token: string): Promise<RefreshTokenOwner | null> {
     if (!isToken(PREFIX, token)) return null;
     const [row] = await this.database.query(
       sql<{
         session_id: string;
-      }>`select session_id from refresh_tokens where token_hash = ${hashToken(token)}`,
+        is_head: boolean;
+      }>`select session_id, redeemed_at is null and superseded_at is null as is_head
+        from refresh_tokens where token_hash = ${hashToken(token)}`,
     );
-    return row?.session_id ?? null;
+    const found = row ? await this.sessions.findById(row.session_id) : null;
+    if (!row || !found) return null;
+    const { userId } = found.state === 'live' ? found.session : found;
+    return { sessionId: row.session_id, userId, isLive: found.state === 'live', isHead: row.is_head };
   }
 
   /** Everything of a lineage happens one after the other: whoever holds this lock decides. */
@@ -123,7 +139,11 @@ export class RefreshTokens {
     return successor;
   }
 
-  /** Follows the lineage from an ancestor to the token that is good now. Null if it cannot be derived any more. */
+  /**
+   * Follows the lineage from an ancestor to the token that is good now.
+   *
+   * @throws Unavailable when it was derived under a secret that this node does not have, or not yet.
+   */
   private async headFrom(tx: Queries, ancestor: string): Promise<string | null> {
     let token = ancestor;
     for (let step = 0; step < LINEAGE_STEPS_MAX; step += 1) {
@@ -136,9 +156,8 @@ export class RefreshTokens {
           from refresh_tokens where parent_hash = ${hashToken(token)} and superseded_at is null`,
       );
       if (!child) return null;
-      const next = this.rederive(token, child.attempt, Buffer.from(child.token_hash));
-      if (next === null || child.is_head) return next;
-      token = next;
+      token = this.rederive(token, child.attempt, Buffer.from(child.token_hash));
+      if (child.is_head) return token;
     }
     return null;
   }
@@ -160,9 +179,12 @@ export class RefreshTokens {
     return lost ? this.rotate(tx, sessionId, token, hash, lost.attempt + 1) : null;
   }
 
-  private rederive(token: string, attempt: number, expectedHash: Buffer): string | null {
+  private rederive(token: string, attempt: number, expectedHash: Buffer): string {
     const candidates = this.config.AUTH_SECRETS.map((secret) => derive(secret, token, attempt));
-    return candidates.find((candidate) => hashToken(candidate).equals(expectedHash)) ?? null;
+    const found = candidates.find((candidate) => hashToken(candidate).equals(expectedHash));
+    // No sign of theft: another node rotates under a newer secret. Whoever asks again may reach that node.
+    if (found === undefined) throw new Unavailable('a refresh token was derived under a secret unknown here');
+    return found;
   }
 
   private async insert(

@@ -2,15 +2,15 @@ import { Injectable } from '@nestjs/common';
 import passport from 'passport';
 import { RefreshTokens } from './refresh-tokens.service.js';
 
-/** A refresh token on its way through Passport: to be exchanged, or to name the session that is to end. */
+/** A refresh token on its way through Passport: to be exchanged, or to say whose session it belongs to. */
 export interface RefreshCredential {
   readonly value: string;
-  readonly purpose: 'exchange' | 'sign_out';
+  readonly purpose: 'exchange' | 'identify';
 }
 
 /**
  * The Passport strategy of refresh tokens. To exchange one: success with what it was exchanged for, fail with the
- * refusal. To sign out: success with its session, even one that has ended; fail for an unknown token.
+ * refusal. To identify one: success with its session, even one that has ended; fail for an unknown token.
  */
 @Injectable()
 export class RefreshStrategy extends passport.Strategy {
@@ -33,8 +33,8 @@ export class RefreshStrategy extends passport.Strategy {
   }
 
   private async identify(value: string): Promise<void> {
-    const sessionId = await this.tokens.sessionOf(value);
-    if (sessionId === null) this.fail();
-    else this.success({ sessionId });
+    const owner = await this.tokens.ownerOf(value);
+    if (owner === null) this.fail();
+    else this.success(owner);
   }
 }
