@@ -45,7 +45,7 @@ module.exports = {
     {
       name: 'only-the-starters-know-the-composition-root',
       severity: 'error',
-      from: { path: '^src/(?!(main|server|app\\.module|app\\.factory)\\.ts$)' },
+      from: { path: '^src/(?!cli/|(main|server|app\\.module|app\\.factory)\\.ts$)' },
       to: { path: '^src/(main|server|app\\.module|app\\.factory)\\.ts$' },
     },
     {

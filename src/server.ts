@@ -2,30 +2,15 @@ import type { Server } from 'node:http';
 import type { Socket } from 'node:net';
 import { parseArgs } from 'node:util';
 import type { AppConfig } from '../config/app.config.js';
-import { ConfigError, loadConfig, type Config } from '../config/load.config.js';
+import { loadConfig, type Config } from '../config/load.config.js';
 import { createApp, type RunningApp } from './app.factory.js';
-import { SecretsDoNotFit, UnfitSigningKey } from './auth/keys/signing-keys.service.js';
-import { DataDirectoryHeld, DataDirectoryUnusable } from './database/data-directory.lock.js';
-import { isDatabaseOutage } from './problems/database-outage.js';
+import { CannotListen, explainStart } from './start-error.js';
 
 /** Milliseconds that requests in flight get at a stop, and after which the process ends whatever happens. */
 const DRAIN = 6_000;
 const STOP_AT_LATEST = 9_000;
 /** Milliseconds between two looks for connections that became idle while it drains. */
 const SWEEP = 100;
-
-/** The address cannot be listened on. The message is for a terminal. */
-class CannotListen extends Error {}
-
-/** Errors whose message says it all. */
-const PLAIN_ERRORS = [
-  ConfigError,
-  DataDirectoryHeld,
-  DataDirectoryUnusable,
-  SecretsDoNotFit,
-  UnfitSigningKey,
-  CannotListen,
-];
 
 /**
  * Starts the service and runs it until SIGTERM or SIGINT. What keeps it from starting is told in one line, with
@@ -46,7 +31,7 @@ export async function serve(args: string[]): Promise<void> {
     announce(running, config, Date.now() - startedAt);
   } catch (error) {
     if (stop.isUnderWay()) return;
-    process.stderr.write(`Traffy cannot start: ${explain(error, config)}\n`);
+    process.stderr.write(`Traffy cannot start: ${explainStart(error, config)}\n`);
     await running?.close().catch(() => undefined);
     process.exit(1);
   }
@@ -149,22 +134,4 @@ function noteConnection(socket: Socket): void {
 function closeIdle(server: Server): void {
   server.closeIdleConnections();
   for (const socket of connections) if (socket.bytesRead === 0) socket.destroy();
-}
-
-/** One line about what went wrong, without a stack. */
-function explain(error: unknown, config: Config | undefined): string {
-  if (PLAIN_ERRORS.some((type) => error instanceof type)) return (error as Error).message;
-  const { code = 'unexpected', syscall } = error as NodeJS.ErrnoException;
-  const message = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ') || code;
-  if (config?.database.DATABASE_URL === undefined) return `${message} (${code})`;
-  if (syscall === 'open') return `DATABASE_URL names a file that cannot be read: ${message}`;
-  if (isDatabaseOutage(error)) return `the database is unreachable (${message}); check DATABASE_URL`;
-  if (isDatabaseRefusal(code) || /\b(SSL|certificate)\b/i.test(message))
-    return `the database refuses DATABASE_URL: ${message}`;
-  return `${message} (${code})`;
-}
-
-/** Wrong user, password or database (classes 28 and 3D of PostgreSQL), no rights there, or only for reading. */
-function isDatabaseRefusal(code: string): boolean {
-  return /^(28...|3D000|42501|25006)$/.test(code);
 }

@@ -1,6 +1,6 @@
 /**
- * What `npm start` runs: builds when the sources changed, then serves in this same process, so that a signal to
- * the process or to its whole group finds one server. Plain JavaScript, because it runs before the build.
+ * What `npm start` and `npm run traffy` run: builds when the sources changed, then serves, or runs the command, in
+ * this same process, so that a signal to the process or to its whole group finds one server. Plain JavaScript, because it runs before the build.
  */
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
@@ -10,7 +10,8 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 const stamp = join(root, 'dist', 'built-from');
-const entry = join(root, 'dist', 'src', 'main.js');
+const isCommand = process.argv[2] === 'traffy';
+const entry = join(root, 'dist', 'src', ...(isCommand ? ['cli', 'main.js'] : ['main.js']));
 
 // What is imported above exists in every Node.js that is still around, so that an old one gets as far as this.
 const [major, minor] = process.versions.node.split('.').map(Number);
@@ -24,7 +25,7 @@ if (major < 22 || (major === 22 && minor < 17)) {
 
 await buildOnce();
 stopWithNpm();
-process.argv.splice(1, 1, entry);
+process.argv.splice(1, isCommand ? 2 : 1, entry);
 await import(pathToFileURL(entry).href);
 
 /** Builds unless the build is of these sources. Several starts at once queue here, and one builds. */
@@ -39,7 +40,8 @@ async function buildOnce() {
   lock.exec('pragma busy_timeout = 120000; begin exclusive');
   try {
     if (isBuiltFrom(wanted)) return;
-    process.stdout.write('Traffy: building\n');
+    // Commands print data on standard output.
+    (isCommand ? process.stderr : process.stdout).write('Traffy: building\n');
     const nest = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
     const { status, stdout, stderr } = spawnSync(process.execPath, [nest, 'build'], {
       cwd: root,

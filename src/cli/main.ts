@@ -1,0 +1,12 @@
+#!/usr/bin/env node
+import { nodeVersionProblem } from '../node-version.js';
+
+const problem = nodeVersionProblem(process.versions.node);
+if (problem) {
+  process.stderr.write(`traffy: ${problem}\n`);
+  process.exitCode = 1;
+} else {
+  // Only now: the modules behind it do not load on an older one.
+  const { run } = await import('./program.js');
+  process.exitCode = await run(process.argv.slice(2));
+}

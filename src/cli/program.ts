@@ -1,0 +1,80 @@
+import { Command, CommanderError, Option } from 'commander';
+import { type Config, loadConfig } from '../../config/load.config.js';
+import { ENTITIES } from '../app.factory.js';
+import { openDatabase } from '../database/open.database.js';
+import { serve } from '../server.js';
+import { explainStart } from '../start-error.js';
+import { listSettings } from './settings.js';
+
+/** What a command ends with: fine, a problem was found, the command line was not understood. */
+const EXIT = { fine: 0, problem: 1, misuse: 2 } as const;
+
+/** How a command prints its data. */
+interface Output {
+  readonly json?: true;
+}
+
+/**
+ * The command line.
+ *
+ * @returns the exit code. `serve` goes on by itself and ends the process.
+ */
+export async function run(args: string[]): Promise<number> {
+  const program = new Command('traffy')
+    .description('Authentication backend: sign-up, sign-in, who am I and sign-out.')
+    .exitOverride()
+    .showHelpAfterError();
+  let config: Config | undefined;
+  const read = () => (config = loadConfig());
+
+  program
+    .command('serve')
+    .description('migrate and serve, like npm start')
+    .option('--port <port>', 'the port to listen on')
+    .action(({ port }: { port?: string }) => serve(port === undefined ? [] : ['--port', port]));
+  program
+    .command('migrate')
+    .description('bring the schema of the database up to date, and end')
+    .addOption(jsonOption())
+    .action((options: Output) => migrate(read(), options));
+  program
+    .command('config')
+    .description('show every setting with its value, without secrets')
+    .addOption(jsonOption())
+    .action((options: Output) => showConfig(read(), options));
+
+  try {
+    await program.parseAsync(args, { from: 'user' });
+    return EXIT.fine;
+  } catch (error) {
+    if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.misuse;
+    process.stderr.write(`traffy: ${explainStart(error, config)}\n`);
+    return EXIT.problem;
+  }
+}
+
+function jsonOption(): Option {
+  return new Option('--json', 'print JSON');
+}
+
+async function migrate(config: Config, options: Output): Promise<void> {
+  const steps: string[] = [];
+  const { close } = await openDatabase(config.database, ENTITIES, (step) => steps.push(step));
+  await close();
+  const migrated = steps.some((step) => step.startsWith('migrating'));
+  print(options, { migrated }, migrated ? 'The schema was brought up to date.' : 'The schema is up to date.');
+}
+
+function showConfig(config: Config, options: Output): void {
+  const settings = listSettings(config);
+  const width = Math.max(...settings.map(({ name }) => name.length));
+  print(
+    options,
+    { settings },
+    settings.map(({ name, value }) => `${name.padEnd(width)}  ${value}`).join('\n'),
+  );
+}
+
+function print({ json }: Output, data: object, text: string): void {
+  process.stdout.write(`${json ? JSON.stringify(data) : text}\n`);
+}

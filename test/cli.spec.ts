@@ -1,0 +1,71 @@
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { createEmptyDatabase, type TestDatabase } from './support/database.js';
+import { endAllPrograms, startProgram } from './support/process.js';
+
+let database: TestDatabase;
+beforeAll(async () => {
+  database = await createEmptyDatabase();
+});
+afterEach(endAllPrograms);
+afterAll(() => database.drop());
+
+/** Runs a command of the command line to its end. */
+async function traffy(args: string[], env: Record<string, string> = {}) {
+  const program = startProgram({ args: ['traffy', ...args], env: { ...database.env, ...env } });
+  const { code } = await program.exit;
+  return { code, out: program.stdout(), err: program.stderr() };
+}
+
+describe('traffy migrate', () => {
+  it('makes the schema, and finds nothing to do the next time', async () => {
+    expect(await traffy(['migrate', '--json'])).toEqual({ code: 0, out: '{"migrated":true}\n', err: '' });
+    expect(await traffy(['migrate'])).toEqual({ code: 0, out: 'The schema is up to date.\n', err: '' });
+  });
+
+  it('ends with 1 and one line when the database is away', async () => {
+    const { code, out, err } = await traffy(['migrate'], {
+      DATABASE_URL: 'postgres://nobody@127.0.0.1:1/none',
+    });
+    expect({ code, out }).toEqual({ code: 1, out: '' });
+    expect(err).toMatch(/^traffy: the database is unreachable \([^\n]+\n$/);
+  });
+});
+
+describe('traffy config', () => {
+  it('shows every value in force, and of a secret only that it is set', async () => {
+    const secret = 'mR7xQ2vK9pT4wZ1nB6yH3jL8sD5fG0aUcEiO';
+    const env = { AUTH_SECRETS: secret, AUTH_STRATEGY: 'jwt,session', RATE_LIMIT_LOGIN: '7/2m' };
+    const { code, out } = await traffy(['config', '--json'], env);
+    expect(code).toBe(0);
+    const settings = JSON.parse(out).settings as { name: string; value: string }[];
+    const valueOf = (wanted: string) => settings.find(({ name }) => name === wanted)?.value;
+    expect(valueOf('AUTH_STRATEGY')).toBe('jwt,session');
+    expect(valueOf('RATE_LIMIT_LOGIN')).toBe('7 in 120 s');
+    expect(valueOf('AUTH_SECRETS')).toBe('(1 secret)');
+    expect(out).not.toContain(secret);
+  });
+
+  it('ends with 1 for a bad value, and names it', async () => {
+    const { code, err } = await traffy(['config'], { AUTH_STRATEGY: 'magic' });
+    expect(code).toBe(1);
+    expect(err).toContain('AUTH_STRATEGY: given "magic"');
+  });
+});
+
+describe('the command line', () => {
+  it.each([[['nonsense']], [['config', '--nonsense']], [['config', 'more']]])(
+    'ends with 2 for %j and shows how it is used',
+    async (args) => {
+      const { code, out, err } = await traffy(args);
+      expect({ code, out }).toEqual({ code: 2, out: '' });
+      expect(err).toContain('Usage: traffy');
+    },
+  );
+
+  it('serves, and stops with 0 on SIGTERM', async () => {
+    const program = startProgram({ args: ['traffy', 'serve', '--port', '0'], env: { ...database.env } });
+    const origin = await program.ready();
+    expect((await fetch(`${origin}/health/ready`)).status).toBe(200);
+    expect((await program.kill('SIGTERM')).code).toBe(0);
+  });
+});
