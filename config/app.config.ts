@@ -1,4 +1,5 @@
 import { isIP } from 'node:net';
+import ipaddr from 'ipaddr.js';
 import { z } from 'zod';
 import { onOff, origin, wholeNumber, type Setting, type Values } from './setting.config.js';
 
@@ -12,11 +13,19 @@ const hostName = z
 /** A hop count, or the networks of the proxies whose `X-Forwarded-For` is believed. */
 export type TrustProxy = number | readonly string[];
 
+const HOPS_MAX = 10;
+/** The shortest prefixes of networks that proxies stand in: 10.0.0.0/8 is the widest private one. */
+const SHORTEST_PREFIX = { ipv4: 8, ipv6: 16 };
+/** Where IPv4 addresses lie among those of IPv6: whoever trusts this trusts them. */
+const MAPPED_IPV4 = ipaddr.IPv6.parse('::ffff:0:0');
+const MAPPED_PREFIX = 96;
+
 const trustProxy = z
   .string()
-  .refine((text) => /^\d{1,2}$/.test(text) || text.split(',').every(isNetwork), {
+  .refine((text) => (/^\d{1,2}$/.test(text) ? Number(text) <= HOPS_MAX : text.split(',').every(isNetwork)), {
     error:
-      'a hop count (0 = no proxy) or a comma-separated list of addresses or networks such as 10.0.0.0/8; ' +
+      `a hop count of at most ${HOPS_MAX} (0 = no proxy) or a comma-separated list of addresses or networks such as ` +
+      `10.0.0.0/8, none wider than /${SHORTEST_PREFIX.ipv4} (IPv4) or /${SHORTEST_PREFIX.ipv6} (IPv6); ` +
       'true and /0 are refused, because they let every client choose its own address',
   })
   .transform((text): TrustProxy => (/^\d+$/.test(text) ? Number(text) : text.split(',')));
@@ -56,7 +65,8 @@ export const appSettings = {
       .transform((text) => text.split(','))
       .pipe(z.array(origin())),
     defaultText: '`PUBLIC_URL`',
-    meaning: 'Comma-separated origins whose pages may send unsafe requests and read replies (CSRF and CORS).',
+    meaning:
+      'Comma-separated origins whose pages may send unsafe requests and read replies (CSRF and CORS). https only in production.',
   },
   DOCS: {
     schema: onOff(),
@@ -78,11 +88,16 @@ export type AppConfig = Omit<Values<typeof appSettings>, 'PUBLIC_URL' | 'TRUSTED
   readonly TRUSTED_ORIGINS: readonly string[];
 };
 
-/** An address, or an address and a prefix length. A length of 0 is everybody: what `true` would be. */
+/** An address, or an address and a prefix length that is not too short: 0 is everybody, what `true` would be. */
 function isNetwork(text: string): boolean {
   const [address = '', length, ...rest] = text.split('/');
-  const family = isIP(address);
-  if (family === 0 || rest.length > 0) return false;
+  if (isIP(address) === 0 || rest.length > 0) return false;
   if (length === undefined) return true;
-  return /^[1-9]\d{0,2}$/.test(length) && Number(length) <= (family === 4 ? 32 : 128);
+  if (!/^[1-9]\d{0,2}$/.test(length)) return false;
+  const prefix = Number(length);
+  const parsed = ipaddr.parse(address);
+  if (parsed instanceof ipaddr.IPv4) return prefix >= SHORTEST_PREFIX.ipv4 && prefix <= 32;
+  const holdsIpv4 = MAPPED_IPV4.match(parsed, Math.min(prefix, MAPPED_PREFIX));
+  const shortest = holdsIpv4 ? MAPPED_PREFIX + SHORTEST_PREFIX.ipv4 : SHORTEST_PREFIX.ipv6;
+  return prefix >= shortest && prefix <= 128;
 }

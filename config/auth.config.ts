@@ -89,7 +89,7 @@ export const authSettings = {
     schema: duration({ max: 300 }),
     default: '15s',
     meaning:
-      'How long after its rotation a refresh token still gets the current one (two tabs, a lost answer).',
+      'How long after its rotation a refresh token still gets the current one (two tabs, a lost answer). With 0s, two tabs that refresh at once look like theft, and the session ends.',
   },
   JWKS_MAX_AGE: {
     schema: duration({ min: 1, max: 86_400 }),
@@ -97,9 +97,10 @@ export const authSettings = {
     meaning: 'How long other services may cache the public keys.',
   },
   SESSION_IDLE_TTL: {
-    schema: duration({ min: 60 }),
+    schema: duration({ min: 180 }),
     default: '14d',
-    meaning: 'A session that is not used for this long ends, in both strategies.',
+    meaning:
+      'A session that is not used for this long ends, in both strategies. At least 3m, because the last use is recorded once a minute.',
   },
   SESSION_ABSOLUTE_TTL: {
     schema: duration({ min: 60 }),

@@ -97,7 +97,8 @@ export function loadConfig(
   }
 
   fillDerived(values, environment);
-  checkAcross(values, texts, environment, env, report);
+  checkVerifiedEmail(env, file, report);
+  checkAcross(values, texts, environment, report);
   if (problems.length === 0 && values['AUTH_SECRETS'] === undefined) {
     values['AUTH_SECRETS'] = readDevelopmentSecret(values['DATA_DIR'] as string, report);
   }
@@ -198,20 +199,22 @@ function fillDerived(values: Record<string, unknown>, environment: AppEnvironmen
   values['TRUSTED_ORIGINS'] ??= [values['PUBLIC_URL']];
 }
 
+/** Ignoring it would be unsafe: whoever sets it relies on it. */
+function checkVerifiedEmail(env: Environment, file: Environment, report: Report): void {
+  const name = 'AUTH_REQUIRE_VERIFIED_EMAIL';
+  const text = (env[name] || file[name] || '').trim();
+  if (text === '' || text === 'false') return;
+  const reason = 'this version cannot send mail yet, so it cannot require verification';
+  report(name, `${reason}: given ${quote(text)}; allowed is false`);
+}
+
 /** The rules that look at more than one value. */
 function checkAcross(
   values: Record<string, unknown>,
   texts: Texts,
   environment: AppEnvironment,
-  env: Environment,
   report: Report,
 ): void {
-  if (/^(true|on|1|yes)$/i.test(env['AUTH_REQUIRE_VERIFIED_EMAIL'] ?? '')) {
-    report(
-      'AUTH_REQUIRE_VERIFIED_EMAIL',
-      'this version cannot send mail yet, so it cannot require verification',
-    );
-  }
   const memory = values['ARGON2_MEMORY_KIB'];
   const passes = values['ARGON2_PASSES'];
   if (typeof memory === 'number' && typeof passes === 'number' && memory < weakestMemory(passes)) {
@@ -233,6 +236,10 @@ function checkAcross(
   }
   if (texts['PUBLIC_URL']?.startsWith('http://')) {
     report('PUBLIC_URL', `given ${quote(texts['PUBLIC_URL'])}; production needs an https origin`);
+  }
+  const insecure = (texts['TRUSTED_ORIGINS'] ?? '').split(',').filter((text) => text.startsWith('http://'));
+  if (insecure.length > 0) {
+    report('TRUSTED_ORIGINS', `given ${quote(insecure.join(','))}; production needs https origins`);
   }
   for (const name of ['RATE_LIMIT_LOGIN', 'RATE_LIMIT_SIGNUP', 'RATE_LIMIT_DEFAULT']) {
     if (texts[name] === 'off') report(name, 'given "off"; allowed in development and test only');

@@ -1,5 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { DestinationStream, Logger } from 'pino';
 import type { Config } from '../config/load.config.js';
 import { AppModule } from './app.module.js';
@@ -10,6 +11,7 @@ import { openDatabase, type OpenDatabase } from './database/open.database.js';
 import { createHttpAdapter } from './http/http.adapter.js';
 import { RouteTable } from './http/route-table.js';
 import { createLogger } from './logging/logger.js';
+import { RateLimiter } from './throttle/rate-limiter.js';
 import { User } from './users/user.entity.js';
 
 /** Every entity of every feature: the schema. */
@@ -47,9 +49,10 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   };
   try {
     const routes = new RouteTable();
+    const limiter = new RateLimiter(config.throttle, logger);
     const app = await NestFactory.create<NestFastifyApplication>(
-      AppModule.forRoot({ config, database: database.database, logger, routes }),
-      createHttpAdapter(config.app, logger, routes),
+      AppModule.forRoot({ config, database: database.database, logger, routes, limiter }),
+      createHttpAdapter(config.app, logger, routes, limiter),
       { bodyParser: false, logger: false, abortOnError: false },
     );
     allowTrustedOrigins(app, config);
@@ -78,7 +81,14 @@ function allowTrustedOrigins(app: NestFastifyApplication, config: Config): void 
     allowedHeaders: ['authorization', 'content-type'],
     exposedHeaders: ['ratelimit', 'ratelimit-policy', 'retry-after', 'www-authenticate', 'x-request-id'],
     maxAge: 600,
+    // A preflight is counted like any other request, and answered after that.
+    preflightContinue: true,
     // An OPTIONS that is no preflight is answered like any other method.
     strictPreflight: false,
+  });
+  const fastify = app.getHttpAdapter().getInstance();
+  fastify.addHook('onRequest', (_request: FastifyRequest, reply: FastifyReply, done: () => void) => {
+    if (reply.hasHeader('access-control-allow-methods')) reply.code(204);
+    done();
   });
 }

@@ -18,6 +18,7 @@ import { LOGGER } from './logging/logger.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { validationProblem } from './problems/validation.js';
 import { RateLimitGuard } from './throttle/rate-limit.guard.js';
+import type { RateLimiter } from './throttle/rate-limiter.js';
 import { ThrottleModule } from './throttle/throttle.module.js';
 import { UsersModule } from './users/users.module.js';
 
@@ -27,18 +28,19 @@ export interface AppParts {
   readonly database: Database;
   readonly logger: Logger;
   readonly routes: RouteTable;
+  readonly limiter: RateLimiter;
 }
 
 /** The composition root: which modules there are, and what every request passes, in order. */
 @Module({})
 export class AppModule {
-  static forRoot({ config, database, logger, routes }: AppParts): DynamicModule {
+  static forRoot({ config, database, logger, routes, limiter }: AppParts): DynamicModule {
     return {
       module: AppModule,
       imports: [
         SettingsModule.forRoot(config, logger, routes),
         DatabaseModule.forRoot(database),
-        ThrottleModule.forRoot(config.throttle, logger),
+        ThrottleModule.forRoot(config.throttle, limiter),
         TerminusModule.forRoot({ logger: false }),
         UsersModule,
         AuthModule,
@@ -46,7 +48,7 @@ export class AppModule {
       controllers: [HealthController],
       providers: [
         { provide: APP_FILTER, useClass: ProblemFilter },
-        // In this order: count, refuse what another site sent, then ask who it is.
+        // In this order: count sign-ins and sign-ups, refuse what another site sent, then ask who it is.
         { provide: APP_GUARD, useClass: RateLimitGuard },
         { provide: APP_GUARD, useClass: CrossSiteGuard },
         { provide: APP_GUARD, useExisting: AuthGuard },

@@ -144,7 +144,9 @@ const READ: readonly (readonly [name: string, text: string, value: unknown])[] =
   ['HOST', '::1', '::1'],
   ['PUBLIC_URL', 'https://auth.example.com:8443', 'https://auth.example.com:8443'],
   ['TRUST_PROXY', '2', 2],
-  ['TRUST_PROXY', '10.0.0.0/8,::1,fd00::/8', ['10.0.0.0/8', '::1', 'fd00::/8']],
+  ['TRUST_PROXY', '10', 10],
+  ['TRUST_PROXY', '10.0.0.0/8,::1,fd00::/16', ['10.0.0.0/8', '::1', 'fd00::/16']],
+  ['TRUST_PROXY', '::ffff:10.0.0.0/104', ['::ffff:10.0.0.0/104']],
   ['TRUSTED_ORIGINS', 'https://a.example,http://b.example:81', ['https://a.example', 'http://b.example:81']],
   ['DOCS', 'off', false],
   ['AUTH_STRATEGY', 'session', ['session']],
@@ -155,7 +157,7 @@ const READ: readonly (readonly [name: string, text: string, value: unknown])[] =
   ['ACCESS_TOKEN_TTL', '90s', 90],
   ['ACCESS_TOKEN_TTL', '24h', 86_400],
   ['REFRESH_REUSE_GRACE', '0s', 0],
-  ['SESSION_IDLE_TTL', '2m', 120],
+  ['SESSION_IDLE_TTL', '3m', 180],
   ['SESSION_ABSOLUTE_TTL', '400d', 400 * 86_400],
   ['RATE_LIMIT_LOGIN', '5/30s', { count: 5, windowSeconds: 30 }],
   ['RATE_LIMIT_DEFAULT', '1/7d', { count: 1, windowSeconds: 604_800 }],
@@ -184,7 +186,31 @@ const REFUSED = new Map<string, readonly string[]>([
   ],
   [
     'TRUST_PROXY',
-    ['true', 'false', '-1', '0.0.0.0/0', '::/0', '10.0.0.0/33', '10/8', '10.0.0.0/8, ::1', '1/0', 'loopback'],
+    [
+      'true',
+      'false',
+      '-1',
+      '11',
+      '99',
+      '0.0.0.0/0',
+      '::/0',
+      '0.0.0.0/1',
+      '10.0.0.0/7',
+      '2000::/3',
+      'fd00::/15',
+      // Networks of IPv6 that hold every IPv4 address, or too many.
+      '::/16',
+      '::1/64',
+      '::ffff:0:0/96',
+      '::ffff:10.0.0.0/8',
+      '::ffff:10.0.0.0/103',
+      '::ffff:a00:0/103',
+      '10.0.0.0/33',
+      '10/8',
+      '10.0.0.0/8, ::1',
+      '1/0',
+      'loopback',
+    ],
   ],
   ['TRUSTED_ORIGINS', ['*', 'https://a.example,', 'https://a.example, https://b.example', 'null']],
   ['DOCS', ['true', 'yes', 'ON']],
@@ -197,7 +223,7 @@ const REFUSED = new Map<string, readonly string[]>([
   ['ACCESS_TOKEN_TTL', ['0s', '25h', '600', '10 m', '1.5h', '-1m', '10M', '1w']],
   ['REFRESH_REUSE_GRACE', ['301s', '6m']],
   ['JWKS_MAX_AGE', ['0s', '2d']],
-  ['SESSION_IDLE_TTL', ['59s', '401d']],
+  ['SESSION_IDLE_TTL', ['179s', '2m', '401d']],
   ['SESSION_ABSOLUTE_TTL', ['59s', '401d']],
   ['SESSIONS_PER_USER', ['0', '1001']],
   ['PASSWORD_MIN_LENGTH', ['7', '65']],
@@ -436,6 +462,7 @@ describe('production', () => {
     ['RATE_LIMIT_SIGNUP', 'off'],
     ['RATE_LIMIT_DEFAULT', 'off'],
     ['AUTH_REQUIRE_VERIFIED_EMAIL', 'true'],
+    ['TRUSTED_ORIGINS', 'https://auth.example.com,http://app.example.com'],
   ])('G1, L7: refuses %s=%s', (name, value) => {
     expect(refusals({ ...PRODUCTION, [name]: value })).toEqual([
       expect.stringMatching(new RegExp(`^${name}: `)),
@@ -504,10 +531,17 @@ describe('settings of later versions', () => {
   });
 
   it('are refused where ignoring them would be unsafe', () => {
-    expect(refusals({ ...BASE, AUTH_REQUIRE_VERIFIED_EMAIL: 'true' })).toEqual([
+    const refused = [
       expect.stringContaining('AUTH_REQUIRE_VERIFIED_EMAIL: this version cannot send mail yet'),
-    ]);
-    expect(refusals({ ...BASE, AUTH_REQUIRE_VERIFIED_EMAIL: 'false' })).toEqual([]);
+    ];
+    for (const text of ['true', 'True ', 'enabled', '2', 'no', 'False']) {
+      expect(refusals({ ...BASE, AUTH_REQUIRE_VERIFIED_EMAIL: text })).toEqual(refused);
+      const file = environments(`AUTH_REQUIRE_VERIFIED_EMAIL=${text}\n`);
+      expect(refusals(BASE, file)).toEqual(refused);
+      expect(refusals({ ...BASE, AUTH_REQUIRE_VERIFIED_EMAIL: 'false' }, file)).toEqual([]);
+    }
+    for (const text of ['', ' ', 'false', ' false '])
+      expect(refusals({ ...BASE, AUTH_REQUIRE_VERIFIED_EMAIL: text })).toEqual([]);
   });
 });
 

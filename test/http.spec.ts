@@ -14,6 +14,10 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
+/** How requests begin that are written by hand. */
+const GET_ME = 'GET /me HTTP/1.1\r\nConnection: close\r\n';
+const POST_LOGOUT = 'POST /logout HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n';
+
 function expectProblem(reply: Reply, status: number, code: string): void {
   expect({ status: reply.status, code: reply.body['code'] }).toEqual({ status, code });
   expect(reply.headers['content-type']).toMatch(/^application\/problem\+json/);
@@ -157,6 +161,44 @@ describe('bodies', () => {
   });
 
   it.each([
+    ['no type', ''],
+    ['JSON', 'Content-Type: application/json\r\n'],
+    ['another type', 'Content-Type: text/plain\r\n'],
+    ['a type that only looks like JSON', 'Content-Type: application/json\t; x\r\n'],
+    ['a content encoding', 'Content-Encoding: gzip\r\n'],
+  ])('an empty body counts as none, chunked or of length 00, with %s', async (_what, lines) => {
+    for (const length of ['Transfer-Encoding: chunked\r\n\r\n0\r\n\r\n', 'Content-Length: 00\r\n\r\n'])
+      expect(await raw(`${POST_LOGOUT}${lines}${length}`)).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
+  it.each([
+    ['no type', ''],
+    ['another type', 'Content-Type: text/plain\r\n'],
+    ['a type that only looks like JSON', 'Content-Type: application/json\t; x\r\n'],
+    ['an empty type', 'Content-Type: \r\n'],
+    ['a content encoding', 'Content-Type: application/json\r\nContent-Encoding: gzip\r\n'],
+  ])('C2, CVE-2022-41919: chunked with %s are 415 and the handler does not run', async (_what, lines) => {
+    const { client, headers } = await signIn(app);
+    const cookie = `Cookie: ${headers['cookie']}\r\n`;
+    const text = await raw(
+      `${POST_LOGOUT}${cookie}${lines}Transfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n`,
+    );
+    expect(text).toMatch(/^HTTP\/1\.1 415 /);
+    expect(text).toContain('unsupported_media_type');
+    expect((await client.get('/users/me')).status).toBe(200);
+  });
+
+  it('chunked JSON is read, and limited like any other', async () => {
+    const chunked = (body: string) =>
+      raw(
+        `POST /login HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Type: application/json\r\n` +
+          `Transfer-Encoding: chunked\r\n\r\n${body.length.toString(16)}\r\n${body}\r\n0\r\n\r\n`,
+      );
+    expect(await chunked(credentials)).toContain('invalid_credentials');
+    expect(await chunked(`"${'x'.repeat(16_385)}"`)).toMatch(/^HTTP\/1\.1 413 /);
+  });
+
+  it.each([
     ['broken JSON', '{"email":'],
     ['bad UTF-8', Buffer.from([0x7b, 0x22, 0xff, 0xfe, 0x22, 0x7d])],
     ['two values', `${credentials}${credentials}`],
@@ -291,6 +333,23 @@ describe('broken HTTP (H5)', () => {
     expect(Date.now() - started).toBeLessThan(20_000);
   });
 
+  it('an Expect header for something else than 100-continue is 417', async () => {
+    const text = await raw(`${GET_ME}Host: localhost\r\nExpect: a-miracle\r\n\r\n`);
+    expect(text).toMatch(/^HTTP\/1\.1 417 /);
+    expect(text).toContain('application/problem+json');
+    expect(text).toContain('"code":"expectation_failed"');
+    const awaited = await raw(`${GET_ME}Host: localhost\r\nExpect: 100-continue\r\n\r\n`);
+    expect(awaited).toMatch(/^HTTP\/1\.1 100 Continue\r\n\r\nHTTP\/1\.1 200 /);
+  });
+
+  it('a request without a Host header is 400, unless it is HTTP/1.0 (RFC 9112 §3.2)', async () => {
+    const text = await raw(`${GET_ME}\r\n`);
+    expect(text).toMatch(/^HTTP\/1\.1 400 /);
+    expect(text).toContain('application/problem+json');
+    expect(text).toContain('"code":"malformed_request"');
+    expect(await raw('GET /me HTTP/1.0\r\n\r\n')).toMatch(/^HTTP\/1\.1 200 /);
+  });
+
   it('a malformed escape in the path is 400, not 500', async () => {
     const reply = await app.client.get('/users/%zz');
     expect(reply.status).toBe(400);
@@ -366,9 +425,17 @@ describe('the log', () => {
     const before = app.logs.length;
     await app.client.post('/login', {}, { origin: 'https://evil.example/\u0085\u001b[31m{"level":"fatal"}' });
     await app.client.get('/me%0d%0a%7b%22level%22%3a%22fatal%22%7d%e2%80%a8');
-    const text = app.logText();
-    expect(app.logs.slice(before).map(({ level }) => level)).not.toContain('fatal');
-    expect(text).not.toMatch(/[\u0085\u2028\u2029\u001b]/);
+    const controls = Array.from({ length: 33 }, (_, index) => String.fromCodePoint(0x7f + index)).join('');
+    await app.client.post('/login', {}, { origin: `https://evil.example/${controls}` });
+    const long = 'x'.repeat(5_000);
+    await app.client.post('/login', {}, { origin: `https://${long}.example`, 'sec-fetch-site': long });
+    const lines = app.logs.slice(before);
+    expect(lines.map(({ level }) => level)).not.toContain('fatal');
+    expect(app.logText()).not.toMatch(/[\u0000-\u0009\u000b-\u001f\u007f-\u009f\u2028\u2029]/);
+    expect(lines).toContainEqual(expect.objectContaining({ origin: `https://evil.example/${controls}` }));
+    expect(lines).toContainEqual(
+      expect.objectContaining({ origin: `https://${long}`.slice(0, 100), site: long.slice(0, 100) }),
+    );
   });
 });
 

@@ -1,9 +1,12 @@
 import { execFileSync } from 'node:child_process';
-import { readdirSync } from 'node:fs';
+import { chmodSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
+import { ENTITIES } from '../src/app.factory.js';
+import { DataDirectoryHeld } from '../src/database/data-directory.lock.js';
+import { openDatabase } from '../src/database/open.database.js';
 import { nodeVersionProblem } from '../src/node-version.js';
 import { createEmptyDatabase, createTestDatabase, onServer, type TestDatabase } from './support/database.js';
 import {
@@ -223,6 +226,26 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
       `Traffy cannot start: the data directory ${env['DATA_DIR']} is in use by another process (pid ${holder.pid}); stop that one, or choose another with DATA_DIR`,
     ]);
     expect(code).toBe(1);
+  });
+
+  it('is closed to other users, also in a data directory that is open, and closing it twice does no harm', async () => {
+    for (const create of [createEmptyDatabase, createTestDatabase]) {
+      const { dataDir, drop } = await create();
+      const folder = join(dataDir, 'postgres');
+      chmodSync(dataDir, 0o755);
+      if (existsSync(folder)) chmodSync(folder, 0o755);
+      const settings = { DATABASE_URL: undefined, DATABASE_POOL_SIZE: 2, DATA_DIR: dataDir };
+      const first = await openDatabase(settings, ENTITIES, () => undefined);
+      // Windows has no such modes.
+      const mode = process.platform === 'win32' ? 0o700 : statSync(folder).mode & 0o777;
+      expect(mode).toBe(0o700);
+      await Promise.all([first.close(), first.close()]);
+      const second = await openDatabase(settings, ENTITIES, () => undefined);
+      await first.close();
+      await expect(openDatabase(settings, ENTITIES, () => undefined)).rejects.toThrow(DataDirectoryHeld);
+      await second.close();
+      await drop();
+    }
   });
 });
 

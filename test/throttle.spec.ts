@@ -1,5 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { clientNetwork } from '../src/throttle/client-network.js';
 import { startApp, type TestApp } from './support/app.js';
 import { redisUrl } from './support/database.js';
 import type { Reply } from './support/client.js';
@@ -114,6 +115,70 @@ describe('rate limits', () => {
     }
   });
 
+  const refused: [string, number, Parameters<TestApp['client']['send']>, env?: Record<string, string>][] = [
+    ['malformed JSON', 400, ['POST', '/login', '{']],
+    ['an address that cannot be decoded', 400, ['GET', '/users/%zz']],
+    ['an unknown address', 404, ['GET', '/nothing']],
+    ['a method that is not there', 405, ['DELETE', '/login']],
+    ['an Accept header without JSON', 406, ['GET', '/me', undefined, { accept: 'text/html' }]],
+    ['a body that is too large', 413, ['POST', '/login', `"${'x'.repeat(16_385)}"`]],
+    ['a body of another type', 415, ['POST', '/login', 'a=b', { 'content-type': 'text/plain' }]],
+    ['a page of the documentation', 200, ['GET', '/docs']],
+    ['the specification', 200, ['GET', '/openapi.json']],
+    [
+      'a CORS preflight',
+      204,
+      [
+        'OPTIONS',
+        '/login',
+        undefined,
+        { origin: 'https://app.example.com', 'access-control-request-method': 'POST' },
+      ],
+      { TRUSTED_ORIGINS: 'https://app.example.com' },
+    ],
+  ];
+  it.each(refused)('%s (%i) counts, though it reaches no guard', async (_what, status, request, env = {}) => {
+    const node = await limited({ RATE_LIMIT_DEFAULT: '2/1m', DOCS: 'on', ...env });
+    for (const left of [1, 0]) {
+      const reply = await node.client.send(...request);
+      expect(reply.status).toBe(status);
+      expect(reply.headers['ratelimit-policy']).toBe('"default";q=2;w=60');
+      expect(parseLimits(reply.headers['ratelimit'])).toEqual({
+        default: { r: left, t: expect.any(Number) },
+      });
+    }
+    const last = await node.client.send(...request);
+    expectLimited(last, 'default');
+    expect(last.headers).toMatchObject({
+      'content-type': expect.stringMatching(/^application\/problem\+json/),
+      'ratelimit-policy': '"default";q=2;w=60',
+      'x-request-id': last.body['request_id'],
+      'x-content-type-options': 'nosniff',
+    });
+  });
+
+  it('a page of a trusted origin can read that it is limited, and until when', async () => {
+    const node = await limited({ RATE_LIMIT_DEFAULT: '1/1m', TRUSTED_ORIGINS: 'https://app.example.com' });
+    await node.client.get('/me');
+    const reply = await node.client.get('/me', { origin: 'https://app.example.com' });
+    expectLimited(reply, 'default');
+    expect(reply.headers['access-control-allow-origin']).toBe('https://app.example.com');
+    expect(reply.headers['access-control-expose-headers']).toContain('retry-after');
+  });
+
+  it('a request is counted once by each policy', async () => {
+    const node = await limited({ RATE_LIMIT_DEFAULT: '9/1m', RATE_LIMIT_LOGIN: '5/1m' });
+    await attempt(node);
+    const { headers } = await attempt(node);
+    expect(parseLimits(headers['ratelimit'])).toMatchObject({ default: { r: 7 }, login: { r: 3 } });
+  });
+
+  it('what is no health check is counted, whatever its address begins with', async () => {
+    const node = await limited({ RATE_LIMIT_DEFAULT: '1/1m' });
+    expect((await node.client.get('/health/nothing')).status).toBe(404);
+    expectLimited(await node.client.get('/health/nothing'), 'default');
+  });
+
   it('counting comes before anything else: a refused credential and a cross-site request count too', async () => {
     const node = await limited({ RATE_LIMIT_DEFAULT: '2/1m' });
     expect((await node.client.get('/users/me')).status).toBe(401);
@@ -171,6 +236,37 @@ describe('the client address (L10, pain 9, incident 14)', () => {
   });
 });
 
+describe('a client network', () => {
+  it.each([
+    ['203.0.113.7', '203.0.113.7'],
+    ['203.0.113.7:1234', '203.0.113.7'],
+    ['2001:db8::1', '2001:db8::/64'],
+    ['[2001:db8::1]', '2001:db8::/64'],
+    ['[2001:db8::1]:443', '2001:db8::/64'],
+    ['[::ffff:203.0.113.7]:443', '203.0.113.7'],
+    ['::ffff:cb00:7107', '203.0.113.7'],
+    ['64:ff9b::203.0.113.7', '203.0.113.7'],
+    ['64:ff9b::cb00:7107', '203.0.113.7'],
+    ['2002:cb00:7107::1', '203.0.113.7'],
+    ['2002:cb00:7107:ffff:1:2:3:4', '203.0.113.7'],
+    // Not the well-known prefix of NAT64, and not a port.
+    ['64:ff9b:1::cb00:7107', '64:ff9b:1::/64'],
+    ['2001:db8::1:443', '2001:db8::/64'],
+    ['203.0.113.7:', 'unknown'],
+    ['203.0.113.7:123456', 'unknown'],
+    ['[2001:db8::1', 'unknown'],
+    ['nobody', 'unknown'],
+  ])('of %s is %s', (address, network) => {
+    expect(clientNetwork(address)).toBe(network);
+  });
+
+  it('is the same for a proxy that adds the port of each connection', async () => {
+    const node = await limited({ RATE_LIMIT_LOGIN: '1/1m', TRUST_PROXY: '1' });
+    expect((await attempt(node, { 'x-forwarded-for': '198.51.100.9:40001' })).status).toBe(401);
+    expectLimited(await attempt(node, { 'x-forwarded-for': '198.51.100.9:40002' }), 'login');
+  });
+});
+
 const withRedis = redisUrl === undefined ? describe.skip : describe;
 withRedis('on Redis', () => {
   const url = new URL(redisUrl ?? 'redis://unset');
@@ -213,12 +309,19 @@ withRedis('on Redis', () => {
     const health = await node.client.get('/health/ready');
     expect(health.status).toBe(200);
     const from = { 'x-forwarded-for': '198.51.100.21' };
-    const statuses = [];
-    for (let i = 0; i < 6; i += 1) statuses.push((await attempt(node, from)).status);
-    expect(statuses).toEqual([401, 401, 401, 429, 429, 429]);
+    const replies = [];
+    for (let i = 0; i < 6; i += 1) replies.push(await attempt(node, from));
+    expect(replies.map(({ status }) => status)).toEqual([401, 401, 401, 429, 429, 429]);
+    // The limit in force, not the one of better times.
+    for (const { headers } of replies) expect(headers['ratelimit-policy']).toBe('"login";q=3;w=3600');
+    const left = replies.map(({ headers }) => parseLimits(headers['ratelimit'])['login']?.['r']);
+    expect(left).toEqual([2, 1, 0, 0, 0, 0]);
+    expect(replies[3]?.body['detail']).toContain('of 3 requests');
     await proxy.start();
     await ready(node, 'up');
-    expect((await attempt(node, { 'x-forwarded-for': '198.51.100.22' })).status).toBe(401);
+    const healed = await attempt(node, { 'x-forwarded-for': '198.51.100.22' });
+    expect(healed.status).toBe(401);
+    expect(healed.headers['ratelimit-policy']).toBe('"login";q=6;w=3600');
     expect(node.logs.map(({ event }) => event)).toEqual(
       expect.arrayContaining(['redis_unavailable', 'redis_available']),
     );

@@ -1,4 +1,4 @@
-import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { chmodSync, mkdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import type { DatabaseSync } from 'node:sqlite';
 
@@ -9,6 +9,7 @@ export class DataDirectoryHeld extends Error {}
 export class DataDirectoryUnusable extends Error {}
 
 export interface DataDirectoryLock {
+  /** Gives it back; once more does no harm. */
   release(): void;
 }
 
@@ -36,7 +37,11 @@ export async function lockDataDirectory(dataDir: string): Promise<DataDirectoryL
     file = held;
     held.exec('pragma busy_timeout = 0; begin exclusive');
     writeFileSync(pidFile, `${process.pid}\n`);
-    return { release: () => held.close() };
+    return {
+      release: () => {
+        if (held.isOpen) held.close();
+      },
+    };
   } catch (error) {
     file?.close();
     if ((error as { errcode?: number }).errcode === BUSY) {
@@ -47,6 +52,24 @@ export async function lockDataDirectory(dataDir: string): Promise<DataDirectoryL
     }
     throw new DataDirectoryUnusable(
       `the data directory ${dataDir} cannot be used: ${(error as Error).message}; make it writable, or choose another with DATA_DIR`,
+      { cause: error },
+    );
+  }
+}
+
+/**
+ * Makes a folder that nobody else on this machine can look into, or closes one that is there: the data directory
+ * may have been made by somebody else, and be open. Windows has no such modes; there the user's folder is private.
+ *
+ * @throws DataDirectoryUnusable
+ */
+export function makePrivateFolder(path: string): void {
+  try {
+    mkdirSync(path, { recursive: true, mode: 0o700 });
+    if (process.platform !== 'win32' && (statSync(path).mode & 0o077) !== 0) chmodSync(path, 0o700);
+  } catch (error) {
+    throw new DataDirectoryUnusable(
+      `the folder ${path} cannot be kept from other users: ${(error as Error).message}; choose another with DATA_DIR`,
       { cause: error },
     );
   }

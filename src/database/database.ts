@@ -17,7 +17,7 @@ export class DatabaseClosed extends Error {}
 
 /** The database, as the rest of the service sees it. Times and single use are decided by its clock. */
 export class Database implements Queries {
-  private isClosed = false;
+  private closing: Promise<void> | undefined;
 
   constructor(private readonly orm: MikroORM) {}
 
@@ -27,7 +27,7 @@ export class Database implements Queries {
    * @throws DatabaseClosed
    */
   get em(): SqlEntityManager {
-    if (this.isClosed) throw new DatabaseClosed('the database is closed');
+    if (this.closing) throw new DatabaseClosed('the database is closed');
     return this.orm.em.fork() as SqlEntityManager;
   }
 
@@ -43,14 +43,15 @@ export class Database implements Queries {
     });
   }
 
-  async close(): Promise<void> {
-    this.isClosed = true;
-    await this.orm.close();
+  /** Once more waits for the same end. */
+  close(): Promise<void> {
+    this.closing ??= this.orm.close();
+    return this.closing;
   }
 
   /** @throws when the database does not answer within the time. */
   async ping(timeoutMs: number): Promise<void> {
-    if (this.isClosed) throw new DatabaseClosed('the database is closed');
+    if (this.closing) throw new DatabaseClosed('the database is closed');
     let timer: NodeJS.Timeout | undefined;
     const timeout = new Promise<never>((_, reject) => {
       timer = setTimeout(() => reject(new Error('the database did not answer in time')), timeoutMs);

@@ -3,7 +3,7 @@ import { Migrator } from '@mikro-orm/migrations';
 import { sql } from 'kysely';
 import type { DatabaseConfig } from '../../config/database.config.js';
 import { databaseOptions } from '../../config/mikro-orm.config.js';
-import { lockDataDirectory } from './data-directory.lock.js';
+import { lockDataDirectory, makePrivateFolder } from './data-directory.lock.js';
 import { Database } from './database.js';
 import { InitialMigration } from './migrations/20261122000000-initial.migration.js';
 
@@ -23,7 +23,7 @@ export interface OpenDatabase {
  * Connects to the database and brings its schema up to date.
  *
  * @param tell hears what is happening, for a person who waits.
- * @throws DataDirectoryHeld, or the driver's error when the server cannot be reached.
+ * @throws DataDirectoryHeld, DataDirectoryUnusable, or the driver's error when the server cannot be reached.
  */
 export async function openDatabase(
   config: DatabaseConfig,
@@ -43,7 +43,9 @@ async function openEmbedded(
   const lock = await lockDataDirectory(config.DATA_DIR);
   try {
     tell(`opening the embedded PostgreSQL in ${config.DATA_DIR} (the first time takes some seconds)`);
-    const orm = await MikroORM.init(withEntities(await databaseOptions(config), entities));
+    const options = await databaseOptions(config);
+    if (options.dbName !== undefined) makePrivateFolder(options.dbName);
+    const orm = await MikroORM.init(withEntities(options, entities));
     await migrate(orm, tell);
     const database = new Database(orm);
     const close = async () => {

@@ -1,9 +1,10 @@
+import { PATH_METADATA } from '@nestjs/common/constants.js';
 import type { HeadersObject, ResponsesObject } from '@nestjs/swagger';
-import { THROTTLER_SKIP } from '@nestjs/throttler/dist/throttler.constants.js';
 import type { Config } from '../../config/load.config.js';
 import { ACCESS, type Access } from '../http/public.decorator.js';
 import { PROBLEMS, type ProblemCode, problemEntry } from '../problems/problem.catalogue.js';
 import { Problem, type ProblemOptions } from '../problems/problem.js';
+import { isCounted } from '../throttle/rate-limiter.js';
 import type { RouteDocs } from './api-reply.decorator.js';
 
 /** A documented route, with what its handler and class are marked with. */
@@ -39,14 +40,14 @@ const OF_CLOSED_ROUTES: readonly ProblemCode[] = [
   'credential_revoked',
 ];
 
-/** Reads what the guards of a route go by. */
+/** Reads what the guards of a route, and the rate limit for all requests, go by. */
 export function describeRoute(docs: RouteDocs, handler: object, controller: object): DocumentedRoute {
   const marked = <T>(key: string) =>
     (Reflect.getMetadata(key, handler) ?? Reflect.getMetadata(key, controller)) as T | undefined;
   return {
     docs,
     access: marked<Access>(ACCESS) ?? 'required',
-    isThrottled: !marked<boolean>(`${THROTTLER_SKIP}default`),
+    isThrottled: isCounted(`/${String(Reflect.getMetadata(PATH_METADATA, controller))}/`),
   };
 }
 

@@ -12,7 +12,8 @@ const ASSETS = ['swagger-ui-bundle.js', 'swagger-ui.css', 'favicon-32x32.png'];
 const A_YEAR = 365 * 24 * 60 * 60 * 1000;
 
 /**
- * Serves the specification at /openapi.json and Swagger UI at /docs. Both are public: they stand before the guards.
+ * Serves the specification at /openapi.json and Swagger UI at /docs. Both are public: they stand before the
+ * guards, though not before the rate limit for all requests.
  * This module is loaded only where DOCS is on, and Swagger with the first look at the specification.
  */
 export function serveDocs(app: NestFastifyApplication, config: Config): void {

@@ -5,7 +5,6 @@ import {
   type HealthIndicatorResult,
   HealthIndicatorService,
 } from '@nestjs/terminus';
-import { SkipThrottle } from '@nestjs/throttler';
 import { Database } from '../database/database.js';
 import { ApiGroup, ApiProblems, ApiReply, ApiRoute } from '../docs/api-reply.decorator.js';
 import { Public } from '../http/public.decorator.js';
@@ -19,7 +18,6 @@ const DATABASE_PATIENCE = 1_000;
 
 /** Whether the process lives, and whether it can do its work. */
 @ApiGroup('Health')
-@SkipThrottle({ default: true, login: true, signup: true })
 @Public()
 @Controller('health')
 export class HealthController {

@@ -4,6 +4,9 @@ import type { AppConfig } from '../../config/app.config.js';
 import { APP_CONFIG } from '../../config/tokens.config.js';
 import { Problem } from '../problems/problem.js';
 
+/** Characters of a header field that are repeated, in a log or in an answer. */
+const QUOTED_MAX = 100;
+
 const SAFE_METHODS = new Set(['GET', 'HEAD', 'OPTIONS']);
 
 /**
@@ -25,10 +28,15 @@ export class CrossSiteGuard implements CanActivate {
     if (site === undefined && origin === undefined) return true;
     if (site === 'same-origin' || site === 'none') return true;
     if (origin !== undefined && this.config.TRUSTED_ORIGINS.includes(origin)) return true;
-    request.log.warn({ event: 'cross_site_request', origin, site: String(site), ip: request.ip });
+    request.log.warn({
+      event: 'cross_site_request',
+      origin: origin?.slice(0, QUOTED_MAX),
+      site: String(site).slice(0, QUOTED_MAX),
+      ip: request.ip,
+    });
     throw new Problem('cross_site_request', {
       detail: origin
-        ? `The Origin ${JSON.stringify(origin.slice(0, 100))} is not in TRUSTED_ORIGINS.`
+        ? `The Origin ${JSON.stringify(origin.slice(0, QUOTED_MAX))} is not in TRUSTED_ORIGINS.`
         : 'Sec-Fetch-Site is neither same-origin nor none.',
     });
   }

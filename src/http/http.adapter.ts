@@ -7,6 +7,7 @@ import type { AppConfig } from '../../config/app.config.js';
 import type { ProblemCode } from '../problems/problem.catalogue.js';
 import { Problem } from '../problems/problem.js';
 import { writeProblem } from '../problems/write-problem.js';
+import type { RateLimiter } from '../throttle/rate-limiter.js';
 import { acceptOnlyJson, BODY_LIMIT, bodyTypeProblem } from './json-body.js';
 import type { RouteTable } from './route-table.js';
 import { securityHeaders } from './security-headers.js';
@@ -18,11 +19,19 @@ const HEADER_LIMIT = 16 * 1024;
 /** Replies are JSON of some kind, so a client must accept one. */
 const ACCEPTS_JSON = /\*\/\*|application\/(?:\*|(?:[a-z.-]+\+)?json)/i;
 
+/** What Node.js itself takes for the one expectation there is (RFC 9110 §10.1.1), and answers. */
+const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i;
+
 /**
  * Fastify as Nest drives it: limits and timeouts, JSON bodies only, fixed security headers, one log line a
  * request. Everything a request passes before Nest stands here.
  */
-export function createHttpAdapter(config: AppConfig, logger: Logger, routes: RouteTable): FastifyAdapter {
+export function createHttpAdapter(
+  config: AppConfig,
+  logger: Logger,
+  routes: RouteTable,
+  limiter: RateLimiter,
+): FastifyAdapter {
   const fixedHeaders = securityHeaders(config);
   const adapter = new FastifyAdapter({
     loggerInstance: logger,
@@ -38,28 +47,34 @@ export function createHttpAdapter(config: AppConfig, logger: Logger, routes: Rou
       headersTimeout: TIMEOUTS.headers,
       maxHeaderSize: HEADER_LIMIT,
       connectionsCheckingInterval: 2_000,
+      // Node.js would refuse it without a body, and uncounted: requestProblem() does.
+      requireHostHeader: false,
     },
     routerOptions: { caseSensitive: true, ignoreTrailingSlash: false, ignoreDuplicateSlashes: false },
     // Whoever is connected at a stop is still answered; the connection then closes.
     return503OnClosing: false,
     clientErrorHandler: answerBrokenMessage,
     // An address that cannot be decoded is answered before any hook runs.
-    frameworkErrors: (error: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
+    frameworkErrors: ({ statusCode }: FastifyError, request: FastifyRequest, reply: FastifyReply) => {
       reply.headers(fixedHeaders).header('x-request-id', request.id);
-      const isTooLong = error.statusCode === 414;
-      writeProblem(reply, new Problem(isTooLong ? 'uri_too_long' : 'malformed_request'));
+      const problem = new Problem(statusCode === 414 ? 'uri_too_long' : 'malformed_request');
+      const answer = (refusal: Problem | null) => writeProblem(reply, refusal ?? problem);
+      const counting = limiter.countRequest(request, reply);
+      if (counting) counting.then(answer, () => answer(null));
+      else answer(null);
     },
     skipMiddie: true,
   });
   const fastify = adapter.getInstance();
   fastify.addHook('onRoute', (route) => routes.add(route.url, route.method));
 
-  fastify.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, done) => {
+  fastify.addHook('onRequest', (request: FastifyRequest, reply: FastifyReply, proceed) => {
     reply.headers(fixedHeaders).header('x-request-id', request.id);
-    const { accept } = request.headers;
-    if (accept && !ACCEPTS_JSON.test(accept) && !servesPages(request))
-      return done(new Problem('not_acceptable'));
-    return done(bodyTypeProblem(request) ?? undefined);
+    // Counted before anything else looks at it: most of what is refused never reaches a guard.
+    const counting = limiter.countRequest(request, reply);
+    const judge = (refusal: Problem | null) => proceed(refusal ?? requestProblem(request));
+    if (counting) counting.then(judge, proceed);
+    else judge(null);
   });
   fastify.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done) => {
     request.log.info({
@@ -73,6 +88,10 @@ export function createHttpAdapter(config: AppConfig, logger: Logger, routes: Rou
     });
     done();
   });
+  // Node.js would answer an expectation that it does not know by itself: without a body, and uncounted.
+  fastify.server.on('checkExpectation', (request, response) =>
+    fastify.server.emit('request', request, response),
+  );
   acceptOnlyJson(fastify as never);
   return adapter;
 }
@@ -82,6 +101,16 @@ function trustedProxies({
 }: AppConfig): false | string[] | ((address: string, hop: number) => boolean) {
   if (TRUST_PROXY === 0) return false;
   return typeof TRUST_PROXY === 'number' ? (_address, hop) => hop < TRUST_PROXY : [...TRUST_PROXY];
+}
+
+/** What is wrong with a request whatever its route is. */
+function requestProblem(request: FastifyRequest): Problem | undefined {
+  const { accept, expect, host } = request.headers;
+  if (host === undefined && request.raw.httpVersion === '1.1')
+    return new Problem('malformed_request', { detail: 'The Host header is missing.' });
+  if (expect !== undefined && !CONTINUE.test(expect)) return new Problem('expectation_failed');
+  if (accept && !ACCEPTS_JSON.test(accept) && !servesPages(request)) return new Problem('not_acceptable');
+  return bodyTypeProblem(request) ?? undefined;
 }
 
 function servesPages(request: FastifyRequest): boolean {

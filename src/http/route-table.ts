@@ -16,7 +16,9 @@ export class RouteTable {
 
   /** Every route there is. */
   all(): { path: string; method: string }[] {
-    return [...this.routes].flatMap(([path, { methods }]) => [...methods].map((method) => ({ path, method })));
+    return [...this.routes].flatMap(([path, { methods }]) =>
+      [...methods].map((method) => ({ path, method })),
+    );
   }
 
   /** The methods of an address, sorted; none where the address does not exist. */

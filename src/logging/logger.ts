@@ -5,8 +5,11 @@ import type { AppConfig } from '../../config/app.config.js';
 /** Injection token of the logger. */
 export const LOGGER = Symbol('LOGGER');
 
-/** Line separators of Unicode, which JSON leaves as they are and a viewer may break a line at (ASVS 5.0.0 16.4.1). */
-const SEPARATORS = /[\u0085\u2028\u2029]/g;
+/**
+ * Line separators of Unicode, and the control characters beyond ASCII's: JSON leaves them as they are, and a viewer
+ * may break a line at one, or obey it (ASVS 5.0.0 16.4.1).
+ */
+const CONTROLS = /[\u007f-\u009f\u2028\u2029]/g;
 
 /**
  * JSON lines with UTC times. Errors are reduced to what helps: a driver's error carries its statement with the
@@ -26,7 +29,7 @@ export function createLogger(config: AppConfig, destination: DestinationStream =
     },
     {
       write: (line: string) => {
-        destination.write(line.replace(SEPARATORS, escapeSeparator));
+        destination.write(line.replace(CONTROLS, escapeControl));
       },
     },
   );
@@ -48,6 +51,6 @@ function describeError(error: unknown): Record<string, unknown> {
   };
 }
 
-function escapeSeparator(separator: string): string {
-  return `\\u${separator.charCodeAt(0).toString(16).padStart(4, '0')}`;
+function escapeControl(control: string): string {
+  return `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`;
 }

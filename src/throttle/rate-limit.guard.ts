@@ -1,8 +1,15 @@
 import { type ExecutionContext, Injectable, SetMetadata } from '@nestjs/common';
-import { ThrottlerGuard, type ThrottlerRequest } from '@nestjs/throttler';
+import { Reflector } from '@nestjs/core';
+import {
+  InjectThrottlerOptions,
+  InjectThrottlerStorage,
+  ThrottlerGuard,
+  type ThrottlerModuleOptions,
+  type ThrottlerRequest,
+  type ThrottlerStorage,
+} from '@nestjs/throttler';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import { Problem } from '../problems/problem.js';
-import { clientNetwork } from './client-network.js';
+import { RateLimiter } from './rate-limiter.js';
 
 export type RateLimitPolicy = 'login' | 'signup';
 
@@ -14,55 +21,39 @@ export function RateLimited(policy: RateLimitPolicy): MethodDecorator {
 }
 
 /**
- * Counts each request against the client address, for each policy of the route, before anything else looks at it.
- * Says how much is left in the RateLimit header fields (draft-ietf-httpapi-ratelimit-headers-10).
+ * Counts each request under the policies of its route, before the other guards. The policy for all requests is
+ * counted earlier, by the HTTP adapter: much of what is sent never reaches a guard.
  */
 @Injectable()
 export class RateLimitGuard extends ThrottlerGuard {
-  private hasWarned = false;
-
-  protected override async handleRequest(props: ThrottlerRequest): Promise<boolean> {
-    const request = props.context.switchToHttp().getRequest<FastifyRequest>();
-    const reply = props.context.switchToHttp().getResponse<FastifyReply>();
-    this.warnOfUntrustedProxy(request);
-    const name = props.throttler.name ?? 'default';
-    const window = Math.ceil(props.ttl / 1000);
-    const { totalHits, timeToExpire, isBlocked } = await this.storageService.increment(
-      clientNetwork(request.ip),
-      props.ttl,
-      props.limit,
-      props.blockDuration,
-      name,
-    );
-    const remaining = isBlocked ? 0 : Math.max(0, props.limit - totalHits);
-    append(reply, 'ratelimit-policy', `"${name}";q=${props.limit};w=${window}`);
-    append(reply, 'ratelimit', `"${name}";r=${remaining};t=${timeToExpire}`);
-    if (!isBlocked) return true;
-    request.log.warn({ event: 'rate_limited', policy: name, ip: request.ip });
-    throw new Problem('rate_limited', {
-      detail: `The quota "${name}" of ${props.limit} requests in ${window} s is used up. Retry in ${timeToExpire} s.`,
-      members: { 'violated-policies': [name] },
-      headers: { 'retry-after': String(timeToExpire) },
-    });
+  constructor(
+    @InjectThrottlerOptions() options: ThrottlerModuleOptions,
+    @InjectThrottlerStorage() storage: ThrottlerStorage,
+    reflector: Reflector,
+    private readonly limiter: RateLimiter,
+  ) {
+    super(options, storage, reflector);
   }
 
-  /** Behind a proxy that is not trusted, everybody shares one counter: say it once. */
-  private warnOfUntrustedProxy(request: FastifyRequest): void {
-    if (this.hasWarned || request.ips !== undefined || !request.headers['x-forwarded-for']) return;
-    this.hasWarned = true;
-    request.log.warn(
-      { event: 'untrusted_proxy' },
-      'X-Forwarded-For arrived, but TRUST_PROXY is 0: if a proxy stands in front, all its clients share one rate limit',
+  protected override async handleRequest({
+    context,
+    throttler,
+    limit,
+    ttl,
+  }: ThrottlerRequest): Promise<boolean> {
+    const http = context.switchToHttp();
+    const refusal = await this.limiter.count(
+      throttler.name ?? 'default',
+      { count: limit, windowSeconds: Math.ceil(ttl / 1000) },
+      http.getRequest<FastifyRequest>(),
+      http.getResponse<FastifyReply>(),
     );
+    if (refusal) throw refusal;
+    return true;
   }
 }
 
 /** Whether a throttler of a policy does not concern a route. */
 export function isOtherPolicy(policy: RateLimitPolicy): (context: ExecutionContext) => boolean {
   return (context) => Reflect.getMetadata(RATE_LIMIT, context.getHandler()) !== policy;
-}
-
-function append(reply: FastifyReply, name: string, item: string): void {
-  const sofar = reply.getHeader(name);
-  reply.header(name, sofar ? `${String(sofar)}, ${item}` : item);
 }

@@ -1,4 +1,3 @@
-import { Injectable } from '@nestjs/common';
 import type { ThrottlerStorage } from '@nestjs/throttler';
 import {
   RateLimiterMemory,
@@ -10,6 +9,18 @@ import type { RedisConnection } from './redis.connection.js';
 
 type ThrottlerRecord = Awaited<ReturnType<ThrottlerStorage['increment']>>;
 
+/** What the throttler wants to know, and the limit that was in force. */
+export interface RateLimitRecord extends ThrottlerRecord {
+  readonly limit: number;
+}
+
+/** The counters of one policy. */
+interface Counters {
+  readonly usual: RateLimiterAbstract;
+  /** What counts while Redis is away. */
+  readonly fallback: RateLimiterAbstract | null;
+}
+
 /**
  * Counters for the throttler: in Redis where there is one, else in memory. The throttler's own storage walks over
  * every live hit at each request; these count.
@@ -17,9 +28,8 @@ type ThrottlerRecord = Awaited<ReturnType<ThrottlerStorage['increment']>>;
  * Without Redis each process counts alone. When a configured Redis is gone, each process counts alone against
  * half the limit: several nodes together then stay near it.
  */
-@Injectable()
 export class RateLimitStorage implements ThrottlerStorage {
-  private readonly limiters = new Map<string, RateLimiterAbstract>();
+  private readonly counters = new Map<string, Counters>();
 
   constructor(private readonly redis: RedisConnection) {}
 
@@ -30,46 +40,68 @@ export class RateLimitStorage implements ThrottlerStorage {
     limit: number,
     _blockDuration: number,
     throttlerName: string,
-  ): Promise<ThrottlerRecord> {
-    const limiter = this.limiterOf(throttlerName, limit, Math.ceil(ttl / 1000));
+  ): Promise<RateLimitRecord> {
+    const { usual, fallback } = this.countersOf(throttlerName, limit, Math.ceil(ttl / 1000));
     try {
-      return toRecord(await limiter.consume(key), false);
-    } catch (rejection) {
-      // The rejection itself means blocked: its counters may say otherwise.
-      if (rejection instanceof RateLimiterRes) return toRecord(rejection, true);
-      throw rejection;
+      return await consume(usual, key);
+    } catch (error) {
+      // The library's own fallback does not tell that it was used, and the reply must say the limit in force.
+      if (!fallback) throw error;
+      return consume(fallback, key);
     }
   }
 
-  private limiterOf(name: string, points: number, duration: number): RateLimiterAbstract {
+  private countersOf(name: string, points: number, duration: number): Counters {
     const id = `${name}:${points}:${duration}`;
-    let limiter = this.limiters.get(id);
-    if (!limiter) {
-      limiter = this.create(name, points, duration);
-      this.limiters.set(id, limiter);
+    let counters = this.counters.get(id);
+    if (!counters) {
+      counters = this.create(name, points, duration);
+      this.counters.set(id, counters);
     }
-    return limiter;
+    return counters;
   }
 
-  private create(name: string, points: number, duration: number): RateLimiterAbstract {
+  private create(name: string, points: number, duration: number): Counters {
     const keyPrefix = `traffy:rate:${name}`;
-    if (!this.redis.client) return new RateLimiterMemory({ keyPrefix, points, duration });
-    return new RateLimiterRedis({
-      storeClient: this.redis.client,
-      keyPrefix,
-      points,
-      duration,
-      rejectIfRedisNotReady: true,
-      insuranceLimiter: new RateLimiterMemory({
+    if (!this.redis.client) {
+      return { usual: new RateLimiterMemory({ keyPrefix, points, duration }), fallback: null };
+    }
+    const half = Math.max(1, Math.floor(points / 2));
+    return {
+      usual: new RateLimiterRedis({
+        storeClient: this.redis.client,
         keyPrefix,
-        points: Math.max(1, Math.floor(points / 2)),
+        points,
         duration,
+        rejectIfRedisNotReady: true,
       }),
-    });
+      fallback: new RateLimiterMemory({ keyPrefix, points: half, duration }),
+    };
   }
 }
 
-function toRecord(result: RateLimiterRes, isBlocked: boolean): ThrottlerRecord {
-  const seconds = Math.max(1, Math.ceil(result.msBeforeNext / 1000));
-  return { totalHits: result.consumedPoints, timeToExpire: seconds, isBlocked, timeToBlockExpire: seconds };
+/** @throws what the store throws when it cannot count. */
+async function consume(limiter: RateLimiterAbstract, key: string): Promise<RateLimitRecord> {
+  try {
+    return toRecord(limiter, await limiter.consume(key), false);
+  } catch (rejection) {
+    // The rejection itself means blocked: its counters may say otherwise.
+    if (rejection instanceof RateLimiterRes) return toRecord(limiter, rejection, true);
+    throw rejection;
+  }
+}
+
+function toRecord(
+  { points }: RateLimiterAbstract,
+  { consumedPoints, msBeforeNext }: RateLimiterRes,
+  isBlocked: boolean,
+): RateLimitRecord {
+  const seconds = Math.max(1, Math.ceil(msBeforeNext / 1000));
+  return {
+    limit: points,
+    totalHits: consumedPoints,
+    timeToExpire: seconds,
+    isBlocked,
+    timeToBlockExpire: seconds,
+  };
 }
