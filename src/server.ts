@@ -27,10 +27,12 @@ export async function serve(args: string[]): Promise<void> {
     const tell = config.app.APP_ENV === 'development' ? say : () => undefined;
     for (const note of config.notes) process.stderr.write(`Traffy: ${note}.\n`);
     running = await createApp(config, { tell });
+    if (stop.isUnderWay()) return finish(running);
     await listen(running, config.app);
     announce(running, config, Date.now() - startedAt);
   } catch (error) {
-    if (stop.isUnderWay()) return;
+    // Whatever failed while it stops, it was to end.
+    if (stop.isUnderWay()) process.exit(0);
     process.stderr.write(`Traffy cannot start: ${explainStart(error, config)}\n`);
     await running?.close().catch(() => undefined);
     process.exit(1);
@@ -96,31 +98,38 @@ function say(text: string): void {
   process.stdout.write(`Traffy: ${text}\n`);
 }
 
-/** Drains and closes once, however often the signal comes: a group and npm may both send it. */
+/**
+ * Drains and closes once, however often the signal comes: a group and npm may both send it. A signal in the middle of
+ * a start waits for its end: cut off while it compiles the embedded database, Node.js hangs in its own exit.
+ */
 function stopOnSignal(findRunning: () => RunningApp | undefined): { isUnderWay(): boolean } {
   let isStopping = false;
   const stop = (signal: NodeJS.Signals) => {
     if (isStopping) return;
     isStopping = true;
+    setTimeout(() => process.exit(0), STOP_AT_LATEST).unref();
     const running = findRunning();
-    // Nobody was answered yet, and what a start does can be cut off anywhere.
-    if (!running) process.exit(0);
+    if (!running) return;
     running.logger.info({ event: 'stopping', signal });
     const server = running.app.getHttpServer();
-    setTimeout(() => process.exit(0), STOP_AT_LATEST).unref();
     setTimeout(() => server.closeAllConnections(), DRAIN).unref();
     setInterval(() => closeIdle(server), SWEEP).unref();
-    running.close().then(
-      () => process.exit(0),
-      (error: unknown) => {
-        running.logger.error({ event: 'stop_failed', err: error });
-        process.exit(1);
-      },
-    );
+    finish(running);
   };
   process.on('SIGTERM', stop);
   process.on('SIGINT', stop);
   return { isUnderWay: () => isStopping };
+}
+
+/** Closes everything and ends the process. */
+function finish(running: RunningApp): void {
+  running.close().then(
+    () => process.exit(0),
+    (error: unknown) => {
+      running.logger.error({ event: 'stop_failed', err: error });
+      process.exit(1);
+    },
+  );
 }
 
 const connections = new Set<Socket>();
