@@ -97,13 +97,13 @@ export const authSettings = {
     meaning: 'How long other services may cache the public keys.',
   },
   SESSION_IDLE_TTL: {
-    schema: duration({ min: 180 }),
+    schema: duration({ min: 1 }),
     default: '14d',
     meaning:
-      'A session that is not used for this long ends, in both strategies. At least 3m, because the last use is recorded once a minute.',
+      'A session that is not used for this long ends, in both strategies. Its last use is recorded once a minute, or every quarter of this where that is less.',
   },
   SESSION_ABSOLUTE_TTL: {
-    schema: duration({ min: 60 }),
+    schema: duration({ min: 1 }),
     default: '30d',
     meaning: 'A session ends this long after sign-in, whatever happens.',
   },

@@ -130,6 +130,22 @@ describe.each(STRATEGIES)('sessions with AUTH_STRATEGY=$strategy', ({ strategy, 
   });
 });
 
+describe('a short SESSION_IDLE_TTL', () => {
+  it('S7: ends a session that is not used, and not one that is used all the time', async () => {
+    const app = await startApp({ env: { SESSION_IDLE_TTL: '4s' } });
+    const active = await signIn(app);
+    const idle = await signIn(app);
+    const until = Date.now() + 7_000;
+    while (Date.now() < until) {
+      expect((await active.client.get('/users/me')).status).toBe(200);
+      await new Promise((resolve) => setTimeout(resolve, 250));
+    }
+    expect((await idle.client.get('/users/me')).body['code']).toBe('credential_expired');
+    expect((await active.client.get('/users/me')).status).toBe(200);
+    await app.close();
+  });
+});
+
 describe('SESSIONS_PER_USER=1', () => {
   it('S9: parallel sign-ins on two nodes all succeed, and one session is left', async () => {
     const env = { SESSIONS_PER_USER: '1' };

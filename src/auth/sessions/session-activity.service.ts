@@ -1,10 +1,14 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Logger } from 'pino';
+import type { AuthConfig } from '../../../config/auth.config.js';
+import { AUTH_CONFIG } from '../../../config/tokens.config.js';
 import { LOGGER } from '../../logging/logger.js';
 import { SessionsService } from './sessions.service.js';
 
-/** Milliseconds between two writes. */
-const INTERVAL = 60_000;
+/** Seconds between two writes at most; where sessions idle out sooner, a quarter of that time. */
+const INTERVAL_MAX = 60;
+/** A use that is newer than the recorded one by less than this share of the interval is not worth a write. */
+const ALMOST = 0.9;
 /** Sessions in one statement, and the most that are remembered while the database is away. */
 const BATCH = 5_000;
 const REMEMBERED_MAX = 500_000;
@@ -17,12 +21,18 @@ const REMEMBERED_MAX = 500_000;
 export class SessionActivity implements OnApplicationShutdown {
   /** When each session was last used, in milliseconds of the monotonic clock. */
   private used = new Map<string, number>();
-  private readonly timer = setInterval(() => void this.flush(), INTERVAL).unref();
+  /** Seconds. */
+  private readonly interval: number;
+  private readonly timer: NodeJS.Timeout;
 
   constructor(
     private readonly sessions: SessionsService,
+    @Inject(AUTH_CONFIG) config: AuthConfig,
     @Inject(LOGGER) private readonly logger: Logger,
-  ) {}
+  ) {
+    this.interval = Math.min(INTERVAL_MAX, config.SESSION_IDLE_TTL / 4);
+    this.timer = setInterval(() => void this.flush(), this.interval * 1000).unref();
+  }
 
   /** Notes that a session was used now. */
   note(sessionId: string): void {
@@ -40,6 +50,7 @@ export class SessionActivity implements OnApplicationShutdown {
       try {
         await this.sessions.markUsed(
           batch.map(([sessionId, usedAt]) => ({ sessionId, secondsAgo: (now - usedAt) / 1000 })),
+          this.interval * ALMOST,
         );
       } catch (error) {
         for (const [sessionId, usedAt] of batch) {

@@ -161,12 +161,14 @@ export class SessionsService {
   }
 
   /**
-   * Records when sessions were used, at most once a minute each. One that was not live at that time stays dead.
+   * Records when sessions were used. One that was not live at that time stays dead.
    *
    * @param uses the ids, each with how many seconds ago it was used.
+   * @param leastNews seconds that a use must be newer than the recorded one to be written.
    */
   async markUsed(
     uses: readonly { readonly sessionId: string; readonly secondsAgo: number }[],
+    leastNews: number,
   ): Promise<void> {
     const ids = uses.map(({ sessionId }) => sessionId);
     const ages = uses.map(({ secondsAgo }) => secondsAgo);
@@ -176,7 +178,7 @@ export class SessionsService {
                 from unnest(${ids}::uuid[], ${ages}::float8[]) as noted(id, age)) as use
           where s.id = use.id and s.revoked_at is null and s.expires_at > use.at
             and s.last_used_at > use.at - make_interval(secs => ${this.config.SESSION_IDLE_TTL})
-            and s.last_used_at < use.at - interval '55 seconds'`,
+            and s.last_used_at < use.at - make_interval(secs => ${leastNews})`,
     );
   }
 
