@@ -19,7 +19,7 @@ const PLACEHOLDER =
 
 const strategyOrder = z
   .string()
-  .transform((text) => text.split(','))
+  .transform((text) => text.split(',').map((name) => name.trim()))
   .refine(
     (names) =>
       names.every((name) => (STRATEGY_NAMES as readonly string[]).includes(name)) &&

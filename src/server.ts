@@ -124,7 +124,10 @@ function stopOnSignal(findRunning: () => RunningApp | undefined): { isUnderWay()
 /** Closes everything and ends the process. */
 function finish(running: RunningApp): void {
   running.close().then(
-    () => process.exit(0),
+    () => {
+      running.logger.info({ event: 'stopped' });
+      process.exit(0);
+    },
     (error: unknown) => {
       running.logger.error({ event: 'stop_failed', err: error });
       process.exit(1);

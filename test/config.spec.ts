@@ -217,7 +217,7 @@ const REFUSED = new Map<string, readonly string[]>([
   ['LOG_LEVEL', ['verbose', 'INFO']],
   ['DATABASE_URL', ['mysql://a/b', 'postgres://', 'postgres://host:5432', 'postgres://u:%zz@host/db', 'db']],
   ['DATABASE_POOL_SIZE', ['1', '501']],
-  ['AUTH_STRATEGY', ['cookie', 'jwt,jwt', 'session,', ',jwt', 'session, jwt', 'session;jwt', 'JWT', ',']],
+  ['AUTH_STRATEGY', ['cookie', 'jwt,jwt', 'session,', ',jwt', 'session;jwt', 'JWT', ',']],
   ['AUTH_AUDIENCE', ['two words', 'ä']],
   ['JWT_ALGORITHM', ['HS256', 'none', 'EdDSA', 'es256']],
   ['ACCESS_TOKEN_TTL', ['0s', '25h', '600', '10 m', '1.5h', '-1m', '10M', '1w']],

@@ -19,19 +19,29 @@ export function listSettings(config: Config): ShownSetting[] {
   return Object.values(SETTINGS).flatMap((settings) =>
     Object.entries(settings).map(([name, { secret }]) => ({
       name,
-      value: show(values[name], secret === true),
+      value: show(name, values[name], secret === true),
     })),
   );
 }
 
-function show(value: unknown, isSecret: boolean): string {
+/** Settings whose values are seconds. */
+const DURATIONS = /_(TTL|GRACE|AGE|INTERVAL)$/;
+
+/** As it is written in the environment. */
+function show(name: string, value: unknown, isSecret: boolean): string {
   if (value === undefined) return '(unset)';
   if (isSecret) return Array.isArray(value) ? `(${value.length} secret)` : '(set)';
   if (value === null) return 'off';
   if (Array.isArray(value)) return value.join(',');
   if (typeof value === 'boolean') return value ? 'on' : 'off';
   if (typeof value === 'object' && 'count' in value && 'windowSeconds' in value) {
-    return `${String(value.count)} in ${String(value.windowSeconds)} s`;
+    return `${String(value.count)}/${duration(Number(value.windowSeconds))}`;
   }
-  return String(value);
+  return typeof value === 'number' && DURATIONS.test(name) ? duration(value) : String(value);
+}
+
+function duration(seconds: number): string {
+  const units = { d: 86_400, h: 3600, m: 60 };
+  const [unit, size] = Object.entries(units).find(([, length]) => seconds % length === 0) ?? ['s', 1];
+  return `${seconds / size}${unit}`;
 }

@@ -18,7 +18,7 @@ const [major, minor] = process.versions.node.split('.').map(Number);
 if (major < 22 || (major === 22 && minor < 17)) {
   process.stderr.write(
     `Traffy cannot start: it needs Node.js 22.17 or newer, this is ${process.versions.node}, and the Node.js 24 that ` +
-      'npm ci brings along is missing; run npm ci again with install scripts allowed, or install Node.js 24\n',
+      'npm ci brings along is missing (left out by --omit=dev, or its install script was blocked); install Node.js 24\n',
   );
   process.exit(1);
 }
@@ -30,6 +30,9 @@ await import(pathToFileURL(entry).href);
 
 /** Builds unless the build is of these sources. Several starts at once queue here, and one builds. */
 async function buildOnce() {
+  const nest = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
+  // A production install has no compiler, and takes the build as it is.
+  if (!existsSync(nest) && existsSync(entry)) return;
   const wanted = sourceHash();
   if (isBuiltFrom(wanted)) return;
   const { DatabaseSync } = await import('node:sqlite');
@@ -42,7 +45,6 @@ async function buildOnce() {
     if (isBuiltFrom(wanted)) return;
     // Commands print data on standard output.
     (isCommand ? process.stderr : process.stdout).write('Traffy: building\n');
-    const nest = join(root, 'node_modules', '@nestjs', 'cli', 'bin', 'nest.js');
     const { status, stdout, stderr } = spawnSync(process.execPath, [nest, 'build'], {
       cwd: root,
       encoding: 'utf8',
