@@ -717,7 +717,7 @@ describe.each(['jwt', 'jwt,session'])('an access token with AUTH_STRATEGY=%s', (
     expect(errorsIn(app)).toEqual([]);
   });
 
-  it('incident 9: a thousand tokens of forty people, all at once, never swap one for another', async () => {
+  it('incident 9: a thousand tokens of forty people, a hundred at once, never swap one for another', async () => {
     const people = Array.from({ length: 40 }, (_, index) => ({
       sub: uuidv7(),
       sid: uuidv7(),
@@ -734,14 +734,17 @@ describe.each(['jwt', 'jwt,session'])('an access token with AUTH_STRATEGY=%s', (
     }
     const holders = Array.from({ length: 25 }, () => people).flat();
     const tokens = new Set<string>();
-    const answers = await Promise.all(
-      holders.map(async ({ sub: id, sid }) => {
-        const token = issueToken(key, accessClaims(app, { sub: id, sid }));
-        tokens.add(token);
-        const { body } = await app.client.get('/users/me', { authorization: `Bearer ${token}` });
-        return { id: body['id'], email: body['email'] };
-      }),
-    );
+    const ask = async ({ sub: id, sid }: (typeof people)[number]) => {
+      const token = issueToken(key, accessClaims(app, { sub: id, sid }));
+      tokens.add(token);
+      const { body } = await app.client.get('/users/me', { authorization: `Bearer ${token}` });
+      return { id: body['id'], email: body['email'] };
+    };
+    const answers = [];
+    // More at once would wait longer for a connection than a request may, on a slow machine.
+    for (let start = 0; start < holders.length; start += 100) {
+      answers.push(...(await Promise.all(holders.slice(start, start + 100).map(ask))));
+    }
     expect(tokens.size).toBe(1000);
     expect(answers).toEqual(holders.map(({ sub: id, email }) => ({ id, email })));
   });
