@@ -1,11 +1,12 @@
 import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { appSettings, APP_ENVIRONMENTS, type AppConfig, type AppEnvironment } from './app.config.js';
 import { authSettings, SECRET_MIN_BYTES, type AuthConfig } from './auth.config.js';
 import { databaseSettings, type DatabaseConfig } from './database.config.js';
 import { developmentSecret, developmentSecretPath } from './development-secret.config.js';
 import { meantName, nearestName } from './names.config.js';
+import { packageRoot } from './package-root.config.js';
 import { passwordSettings, type PasswordConfig } from './password.config.js';
 import type { Setting } from './setting.config.js';
 import { throttleSettings, type ThrottleConfig } from './throttle.config.js';
@@ -253,15 +254,4 @@ function weakestMemory(passes: number): number {
 
 function pick<T>(values: Record<string, unknown>, settings: Readonly<Record<string, Setting>>): T {
   return Object.fromEntries(Object.keys(settings).map((name) => [name, values[name]])) as T;
-}
-
-/** The folder of our package.json, from the sources as well as from the build. */
-function packageRoot(): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, 'package.json'))) {
-    const parent = dirname(folder);
-    if (parent === folder) return process.cwd();
-    folder = parent;
-  }
-  return folder;
 }

@@ -9,7 +9,7 @@ import { maskEmail } from '../users/email.js';
 import { UsersService, type VerifiedUser } from '../users/users.service.js';
 import { type LiveSession, SessionsService } from './sessions/sessions.service.js';
 import type { IssuedCredential, Transport } from './strategies/auth.strategy.js';
-import { type Authentication, Authenticator } from './strategies/authenticator.js';
+import { type Authentication, Authenticator, liveSessions } from './strategies/authenticator.js';
 import { JwtStrategy } from './strategies/jwt/jwt.strategy.js';
 import type {
   RefreshOutcome,
@@ -88,6 +88,11 @@ export class AuthService {
     client: Client,
   ): Promise<SignedIn | RefreshRefusal | 'conflict'> {
     if (!this.config.AUTH_STRATEGY.includes('jwt')) return 'invalid';
+    const [first] = refreshTokens;
+    // Nothing to choose and nobody to compare with, as when an access token has run out: no need to look first.
+    if (first !== undefined && refreshTokens.length === 1 && !authentication.live) {
+      return this.exchange(first, transport, client);
+    }
     const identified = await Promise.all(
       refreshTokens.map(async (value) => ({ value, owner: await this.ownerOf(value) })),
     );
@@ -176,7 +181,7 @@ export class AuthService {
 
 /** The live session that counts for each person; a request may carry credentials of several. */
 function onePerPerson({ verdicts }: Authentication): LiveSession[] {
-  const live = verdicts.flatMap((verdict) => (verdict.status === 'live' ? [verdict.session] : []));
+  const live = liveSessions(verdicts);
   return live.filter(({ userId }, index) => live.findIndex((other) => other.userId === userId) === index);
 }
 

@@ -1,5 +1,5 @@
-import { existsSync, readFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { MetadataScanner, ModulesContainer } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import {
@@ -14,6 +14,7 @@ import {
 } from '@nestjs/swagger';
 import { z } from 'zod';
 import type { Config } from '../../config/load.config.js';
+import { packageRoot } from '../../config/package-root.config.js';
 import { groupOf, routeDocs } from './api-reply.decorator.js';
 import {
   type DocumentedRoute,
@@ -206,7 +207,6 @@ function securityOf({ docs, access }: DocumentedRoute, config: Config): Record<s
 }
 
 function packageVersion(): string {
-  let folder = import.meta.dirname;
-  while (!existsSync(join(folder, 'package.json'))) folder = dirname(folder);
-  return (JSON.parse(readFileSync(join(folder, 'package.json'), 'utf8')) as { version: string }).version;
+  const manifest = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
+  return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -33,33 +33,36 @@ export interface TestDatabase {
 const root = join(import.meta.dirname, '..', '..');
 
 /** Copies a template that is migrated once for each state of the migrations. */
-export async function createTestDatabase(): Promise<TestDatabase> {
-  const dataDir = mkdtempSync(join(tmpdir(), 'traffy-test-'));
-  const removeData = () => rmSync(dataDir, { recursive: true, force: true });
-  if (testServers.databaseUrl === undefined) {
-    cpSync(await embeddedTemplate(), join(dataDir, 'postgres'), { recursive: true });
-    return { env: { DATA_DIR: dataDir }, dataDir, drop: async () => removeData() };
-  }
-  const server = testServers.databaseUrl;
-  const template = await serverTemplate(server);
-  const name = `traffy_test_${randomBytes(6).toString('hex')}`;
-  await administer(server, `create database ${name} template ${template}`);
-  const drop = async () => {
-    removeData();
-    await administer(server, `drop database if exists ${name} with (force)`);
-  };
-  return { env: { DATA_DIR: dataDir, DATABASE_URL: withDatabase(server, name) }, dataDir, drop };
+export function createTestDatabase(): Promise<TestDatabase> {
+  return create(
+    async (dataDir) => cpSync(await embeddedTemplate(), join(dataDir, 'postgres'), { recursive: true }),
+    serverTemplate,
+  );
 }
 
 /** An empty database without a schema: what a first start finds. */
-export async function createEmptyDatabase(): Promise<TestDatabase> {
+export function createEmptyDatabase(): Promise<TestDatabase> {
+  return create(
+    async () => undefined,
+    async () => 'template0',
+  );
+}
+
+/** A database of its own: a data folder that `fill` prepared, or one on the server that `templateOf` names. */
+async function create(
+  fill: (dataDir: string) => Promise<void>,
+  templateOf: (server: string) => Promise<string>,
+): Promise<TestDatabase> {
   const dataDir = mkdtempSync(join(tmpdir(), 'traffy-test-'));
   const removeData = () => rmSync(dataDir, { recursive: true, force: true });
-  if (testServers.databaseUrl === undefined)
+  const { databaseUrl: server } = testServers;
+  if (server === undefined) {
+    await fill(dataDir);
     return { env: { DATA_DIR: dataDir }, dataDir, drop: async () => removeData() };
-  const server = testServers.databaseUrl;
+  }
+  const template = await templateOf(server);
   const name = `traffy_test_${randomBytes(6).toString('hex')}`;
-  await administer(server, `create database ${name} template template0`);
+  await administer(server, `create database ${name} template ${template}`);
   const drop = async () => {
     removeData();
     await administer(server, `drop database if exists ${name} with (force)`);

@@ -101,8 +101,13 @@ function asNotAccepted(verdict: Verdict): Verdict {
   return { status: 'dead', dead: { reason: 'invalid', action: 'login', sessionId } };
 }
 
+/** The live sessions among verdicts, the one that counts first. */
+export function liveSessions(verdicts: readonly Verdict[]): LiveSession[] {
+  return verdicts.flatMap((verdict) => (verdict.status === 'live' ? [verdict.session] : []));
+}
+
 function summarize(verdicts: readonly Verdict[]): Authentication {
-  const live = verdicts.flatMap((verdict) => (verdict.status === 'live' ? [verdict.session] : []));
+  const live = liveSessions(verdicts);
   const dead = verdicts.flatMap((verdict) => (verdict.status === 'dead' ? [verdict.dead] : []));
   return {
     verdicts,
