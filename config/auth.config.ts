@@ -96,6 +96,12 @@ export const authSettings = {
     default: '10m',
     meaning: 'How long other services may cache the public keys.',
   },
+  KEY_ROTATION_INTERVAL: {
+    schema: duration({ min: 2 }),
+    default: '30d',
+    meaning:
+      'How long a key signs before the next one takes over. At least `JWKS_MAX_AGE` and 5 s more (with a `JWKS_MAX_AGE` below 5 s, twice that), because a key is published for so long before it signs.',
+  },
   SESSION_IDLE_TTL: {
     schema: duration({ min: 1 }),
     default: '14d',
@@ -118,6 +124,17 @@ export type AuthConfig = Omit<Values<typeof authSettings>, 'AUTH_SECRETS' | 'AUT
   readonly AUTH_SECRETS: readonly string[];
   readonly AUTH_AUDIENCE: string;
 };
+
+/**
+ * Seconds that a key is published before it signs: as long as other services may use a key set that they fetched before.
+ * The rest covers what lies between a commit and a cache: how long a node may serve the set it read last (a second
+ * at most), the commit and the answer on their way. Only the database's clock measures it, so clocks need no allowance.
+ *
+ * @param jwksMaxAge JWKS_MAX_AGE, in seconds.
+ */
+export function publicationTime(jwksMaxAge: number): number {
+  return jwksMaxAge + Math.min(5, jwksMaxAge);
+}
 
 /** What makes a secret guessable, in words, or null. Never repeats the secret. */
 function secretWeakness(secret: string): string | null {

@@ -11,6 +11,9 @@ export const DATABASE_TIMEOUTS = {
   idle: 10_000,
 };
 
+/** The same, in milliseconds, for the connection on which revocations are heard: it must notice quickly that it is dead. */
+export const CHANNEL_TIMEOUTS = { connect: 1_000, query: 1_500 };
+
 /**
  * The driver and its options: PostgreSQL for a DATABASE_URL, else PGlite in DATA_DIR. Each is loaded only when it
  * is the one, so that production runs without the embedded database.

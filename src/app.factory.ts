@@ -4,7 +4,12 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { DestinationStream, Logger } from 'pino';
 import type { Config } from '../config/load.config.js';
 import { AppModule } from './app.module.js';
+import { ServiceClient } from './auth/clients/service-client.entity.js';
 import { SigningKey } from './auth/keys/signing-key.entity.js';
+import { Node } from './auth/nodes/node.entity.js';
+import { NodeRegistration } from './auth/nodes/node-registration.service.js';
+import type { MisfitPolicy } from './auth/nodes/nodes.service.js';
+import { Revocation } from './auth/sessions/revocation.entity.js';
 import { Session } from './auth/sessions/session.entity.js';
 import { RefreshToken } from './auth/strategies/jwt/refresh-token.entity.js';
 import { openDatabase, type OpenDatabase } from './database/open.database.js';
@@ -15,7 +20,7 @@ import { RateLimiter } from './throttle/rate-limiter.js';
 import { User } from './users/user.entity.js';
 
 /** Every entity of every feature: the schema. */
-export const ENTITIES = [User, Session, RefreshToken, SigningKey];
+export const ENTITIES = [User, Session, RefreshToken, Revocation, SigningKey, Node, ServiceClient];
 
 export interface RunningApp {
   readonly app: NestFastifyApplication;
@@ -32,13 +37,16 @@ export interface AppOptions {
   readonly tell?: (progress: string) => void;
   /** A database that is open already, for several applications in one process. Whoever opened it closes it. */
   readonly database?: OpenDatabase;
+  /** What to do where other nodes run a value of AUTH_STRATEGY that does not fit; refused by default. */
+  readonly misfit?: MisfitPolicy;
 }
 
 /**
  * Opens the database, brings its schema up to date and builds the application, ready to listen or to be sent
  * requests directly.
  *
- * @throws what keeps it from starting: the database away, the data directory held, secrets that do not fit.
+ * @throws what keeps it from starting: the database away, the data directory held, secrets or a strategy that do not
+ * fit.
  */
 export async function createApp(config: Config, options: AppOptions = {}): Promise<RunningApp> {
   const logger = createLogger(config.app, options.logDestination);
@@ -47,10 +55,11 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   const closeDatabase = async () => {
     if (!options.database) await database.close();
   };
+  let app: NestFastifyApplication | undefined;
   try {
     const routes = new RouteTable();
     const limiter = new RateLimiter(config.throttle, logger);
-    const app = await NestFactory.create<NestFastifyApplication>(
+    app = await NestFactory.create<NestFastifyApplication>(
       AppModule.forRoot({ config, database: database.database, logger, routes, limiter }),
       createHttpAdapter(config.app, logger, routes, limiter),
       { bodyParser: false, logger: false, abortOnError: false },
@@ -59,12 +68,15 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     if (config.app.DOCS) (await import('./docs/swagger.js')).serveDocs(app, config);
     await app.init();
     await app.getHttpAdapter().getInstance().ready();
+    await app.get(NodeRegistration, { strict: false }).register(options.misfit ?? 'refuse');
+    const opened = app;
     const close = async () => {
-      await app.close();
+      await opened.close();
       await closeDatabase();
     };
     return { app, database, logger, close };
   } catch (error) {
+    await app?.close().catch(() => undefined);
     await closeDatabase();
     throw error;
   }

@@ -18,7 +18,7 @@ const SWEEP = 100;
  */
 export async function serve(args: string[]): Promise<void> {
   const startedAt = Date.now();
-  const port = readPort(args);
+  const { port, force } = readArguments(args);
   let config: Config | undefined;
   let running: RunningApp | undefined;
   const stop = stopOnSignal(() => running);
@@ -26,7 +26,7 @@ export async function serve(args: string[]): Promise<void> {
     config = loadConfig(port === undefined ? process.env : { ...process.env, PORT: port });
     const tell = config.app.APP_ENV === 'development' ? say : () => undefined;
     for (const note of config.notes) process.stderr.write(`Traffy: ${note}.\n`);
-    running = await createApp(config, { tell });
+    running = await createApp(config, { tell, misfit: force ? 'force' : 'refuse' });
     if (stop.isUnderWay()) return finish(running);
     await listen(running, config.app);
     announce(running, config, Date.now() - startedAt);
@@ -39,18 +39,18 @@ export async function serve(args: string[]): Promise<void> {
   }
 }
 
-function readPort(args: string[]): string | undefined {
+function readArguments(args: string[]): { port?: string; force?: boolean } {
   try {
-    const { port } = parseArgs({
+    const { values } = parseArgs({
       args,
-      options: { port: { type: 'string' } },
+      options: { port: { type: 'string' }, force: { type: 'boolean' } },
       allowPositionals: false,
-    }).values;
-    if (port === '') throw new TypeError("Option '--port' is empty");
-    return port;
+    });
+    if (values.port === '') throw new TypeError("Option '--port' is empty");
+    return values;
   } catch (error) {
     process.stderr.write(
-      `Traffy cannot start: ${(error as Error).message}\nUsage: npm start [-- --port 8001]\n`,
+      `Traffy cannot start: ${(error as Error).message}\nUsage: npm start [-- [--port 8001] [--force]]\n`,
     );
     process.exit(2);
   }

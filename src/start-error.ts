@@ -1,5 +1,6 @@
 import { ConfigError, type Config } from '../config/load.config.js';
-import { SecretsDoNotFit, UnfitSigningKey } from './auth/keys/signing-keys.service.js';
+import { SecretsDoNotFit, UnfitSigningKey } from './auth/keys/key-pair.js';
+import { StepRefused } from './auth/nodes/step-refused.js';
 import { DataDirectoryHeld, DataDirectoryUnusable } from './database/data-directory.lock.js';
 import { isDatabaseOutage } from './problems/database-outage.js';
 
@@ -13,6 +14,7 @@ const PLAIN_ERRORS = [
   DataDirectoryUnusable,
   SecretsDoNotFit,
   UnfitSigningKey,
+  StepRefused,
   CannotListen,
 ];
 
@@ -27,9 +29,9 @@ export function explainStart(error: unknown, config?: Config): string {
   const message = (error instanceof Error ? error.message : String(error)).replace(/\s+/g, ' ') || code;
   if (config?.database.DATABASE_URL === undefined) return `${message} (${code})`;
   if (syscall === 'open') return `DATABASE_URL names a file that cannot be read: ${message}`;
-  if (isDatabaseOutage(error)) return `the database is unreachable (${message}); check DATABASE_URL`;
   if (isDatabaseRefusal(code) || /\b(SSL|certificate)\b/i.test(message))
     return `the database refuses DATABASE_URL: ${message}`;
+  if (isDatabaseOutage(error)) return `the database is unreachable (${message}); check DATABASE_URL`;
   return `${message} (${code})`;
 }
 

@@ -96,6 +96,7 @@ describe('defaults', () => {
       ACCESS_TOKEN_TTL: 600,
       REFRESH_REUSE_GRACE: 15,
       JWKS_MAX_AGE: 600,
+      KEY_ROTATION_INTERVAL: 30 * 86_400,
       SESSION_IDLE_TTL: 14 * 86_400,
       SESSION_ABSOLUTE_TTL: 30 * 86_400,
       SESSIONS_PER_USER: 20,
@@ -223,6 +224,7 @@ const REFUSED = new Map<string, readonly string[]>([
   ['ACCESS_TOKEN_TTL', ['0s', '25h', '600', '10 m', '1.5h', '-1m', '10M', '1w']],
   ['REFRESH_REUSE_GRACE', ['301s', '6m']],
   ['JWKS_MAX_AGE', ['0s', '2d']],
+  ['KEY_ROTATION_INTERVAL', ['1s', '401d', 'off']],
   ['SESSION_IDLE_TTL', ['0s', '401d']],
   ['SESSION_ABSOLUTE_TTL', ['0s', '401d']],
   ['SESSIONS_PER_USER', ['0', '1001']],
@@ -258,6 +260,17 @@ describe('values', () => {
     expect(weak('47103', '1')).toEqual([expect.stringContaining('ARGON2_MEMORY_KIB: given 47103 with')]);
     expect(weak('19455', '2')).toEqual([expect.stringContaining('ARGON2_MEMORY_KIB: given 19455 with')]);
     expect(weak('12288', '3')).toEqual([]);
+  });
+
+  it('J16: refuse to rotate keys quicker than they can be published before they sign', () => {
+    const refused = (interval: string, maxAge: string) =>
+      refusals({ ...BASE, KEY_ROTATION_INTERVAL: interval, JWKS_MAX_AGE: maxAge });
+    expect(refused('2s', '1s')).toEqual([]);
+    expect(refused('605s', '10m')).toEqual([]);
+    expect(refused('604s', '10m')).toEqual([
+      'KEY_ROTATION_INTERVAL: given 604s with JWKS_MAX_AGE 600s; allowed is at least 605s: a key is published for so long before it signs',
+    ]);
+    expect(refused('3s', '2s')).toEqual([expect.stringContaining('allowed is at least 4s')]);
   });
 
   it('are reported all at once, by name', () => {

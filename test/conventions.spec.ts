@@ -3,11 +3,13 @@ import { RequestMethod } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { sql } from 'kysely';
 import { JwtStrategy } from '../src/auth/strategies/jwt/jwt.strategy.js';
+import { isOAuthPath } from '../src/http/oauth-endpoints.js';
 import { ACCESS, type Access } from '../src/http/public.decorator.js';
 import { PROBLEMS, problemEntry, type ProblemCode, problemType } from '../src/problems/problem.catalogue.js';
 import { startApp, type TestApp } from './support/app.js';
 import { createEmptyDatabase } from './support/database.js';
 import { generatedDocument } from './support/documents.js';
+import { signIn } from './support/strategies.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -68,12 +70,17 @@ describe('routes', () => {
       .map(({ route, access }) => `${route} ${access}`);
     expect(open.toSorted()).toEqual([
       'GET /.well-known/jwks.json none',
+      'GET /.well-known/oauth-authorization-server none',
+      'GET /.well-known/revocations none',
       'GET /health/live none',
       'GET /health/ready none',
       'GET /me optional',
+      // Open to service clients alone: test/services.spec.ts.
+      'POST /introspect none',
       'POST /login optional',
       'POST /logout optional',
       'POST /refresh optional',
+      'POST /revoke none',
       'POST /signup none',
     ]);
   });
@@ -102,10 +109,17 @@ describe('routes', () => {
   });
 
   it('with a body refuse a field that they do not know', async () => {
-    const withBody = routes().filter(({ parameters }) => parameters.some(({ source }) => source === BODY));
-    for (const { route } of withBody) {
+    const withBody = routes().filter(
+      ({ route, parameters }) =>
+        parameters.some(({ source }) => source === BODY) &&
+        // RFC 6749 §3.2 wants unknown parameters ignored.
+        !isOAuthPath(route.split(' ')[1] ?? ''),
+    );
+    const { client } = await signIn(app);
+    for (const { route, access } of withBody) {
       const [method, path = ''] = route.split(' ');
-      const reply = await app.client.send(method as 'POST', path, { surprise: 1 });
+      const caller = access === 'required' ? client : app.client;
+      const reply = await caller.send(method as 'POST', path, { surprise: 1 });
       expect({ route, status: reply.status }).toEqual({ route, status: 400 });
       expect(reply.body['errors'].map((error: { path: string }) => error.path)).toContain('surprise');
     }
@@ -123,9 +137,10 @@ describe('error codes', () => {
   it('are snake_case words with a type of their own, and every 401 tells what to do', () => {
     expect(new Set(codes.map((code) => problemType(code))).size).toBe(codes.length);
     for (const code of codes) expect(code).toMatch(/^[a-z]+(_[a-z]+)*$/);
-    // credential_expired is refreshed or not, depending on what expired.
+    // credential_expired is refreshed or not, depending on what expired; invalid_client is told to services.
     const unauthorized = codes.filter(
-      (code) => problemEntry(code).status === 401 && code !== 'credential_expired',
+      (code) =>
+        problemEntry(code).status === 401 && code !== 'credential_expired' && code !== 'invalid_client',
     );
     expect(unauthorized.filter((code) => problemEntry(code).action !== 'login')).toEqual([]);
   });
@@ -141,6 +156,8 @@ describe('libraries are configured as their risks demand', () => {
       issuer: 'http://localhost:8000',
       audience: 'http://localhost:8000',
       ignoreExpiration: false,
+      // The database's clock, at each verification.
+      clockTimestamp: expect.any(Number),
     });
   });
 });
@@ -180,6 +197,10 @@ Every error is \`application/problem+json\` (RFC 9457) with \`type\`, \`title\`,
 follow: \`login\`, \`refresh\` or \`step_up\`. The \`request_id\` (also in \`X-Request-Id\`) finds the request in the log.
 
 A 429 and a 503 carry \`Retry-After\` in seconds. A 401 carries \`WWW-Authenticate: Bearer\`, whichever strategy runs.
+
+\`POST /introspect\` and \`POST /revoke\` speak OAuth 2.0: their errors have the status given here, but the body
+\`{"error", "error_description"}\` of RFC 6749, where \`error\` is \`invalid_client\`, \`unauthorized_client\`,
+\`temporarily_unavailable\` (429, 503), \`server_error\`, or \`invalid_request\` for all else.
 
 | code | status | when it happens and what to do | action |
 | --- | --- | --- | --- |

@@ -7,6 +7,7 @@ import { Ajv2020 } from 'ajv/dist/2020.js';
 import ajvFormats from 'ajv-formats';
 import { sql } from 'kysely';
 import { loadConfig } from '../config/load.config.js';
+import { type Permission, PERMISSIONS, ServiceClients } from '../src/auth/clients/service-clients.service.js';
 import { RouteTable } from '../src/http/route-table.js';
 import { startApp, TEST_SECRET, type TestApp } from './support/app.js';
 import { chromiumPath, openPage, type WatchedPage } from './support/browser.js';
@@ -64,13 +65,21 @@ function examplesOf({ example, examples = {} }: Media): unknown[] {
   return [...(example === undefined ? [] : [example]), ...Object.values(examples).map(({ value }) => value)];
 }
 
-/** The codes that an operation is documented to answer. */
+/** The codes that an operation is documented to answer; those of OAuth stand for several statuses each. */
 function codesOf({ responses }: Operation): Set<string> {
   return new Set(
-    Object.values(responses).flatMap(({ content }) =>
-      Object.keys(content?.['application/problem+json']?.examples ?? {}),
-    ),
+    Object.entries(responses).flatMap(([status, { content }]) => [
+      ...Object.keys(content?.['application/problem+json']?.examples ?? {}),
+      ...(Number(status) >= 400
+        ? Object.keys(content?.['application/json']?.examples ?? {}).map((error) => `${status} ${error}`)
+        : []),
+    ]),
   );
+}
+
+function codeOf({ status, body }: Reply): string {
+  if (typeof body['error'] === 'string') return `${status} ${body['error']}`;
+  return (body['code'] as string | undefined) ?? 'success';
 }
 
 /** Checks values against schemas of a specification. */
@@ -132,12 +141,16 @@ describe.each(STRATEGIES)(
               ['bearer', 'http', 'bearer', undefined],
             ]
           : []),
+        // Of services, wherever they call.
+        ['client', 'http', 'basic', undefined],
         ...(acceptsCookie ? [['session', 'apiKey', 'cookie', 'session']] : []),
       ]);
     });
 
     it('asks for a credential exactly where the service does', async () => {
-      const kinds = Object.keys(specification.components.securitySchemes).map((key) => ({ [key]: [] }));
+      const kinds = Object.keys(specification.components.securitySchemes)
+        .filter((key) => key !== 'client')
+        .map((key) => ({ [key]: [] }));
       const given = Object.fromEntries([...operations].map(([name, { security }]) => [name, security]));
       expect(given).toEqual({
         'post /signup': [],
@@ -145,16 +158,22 @@ describe.each(STRATEGIES)(
         ...(acceptsTokens && { 'post /refresh': [] }),
         'get /me': [{}, ...kinds],
         'post /logout': [{}, ...kinds],
+        'post /session/exchange': kinds,
         'get /users/me': kinds,
         'get /sessions': kinds,
+        'get /verify': kinds,
         'delete /sessions/{id}': kinds,
         'get /health/live': [],
         'get /health/ready': [],
         'get /.well-known/jwks.json': [],
+        'get /.well-known/oauth-authorization-server': [],
+        'post /introspect': [{ client: [] }],
+        'post /revoke': [{ client: [] }],
+        'get /.well-known/revocations': [],
       });
       for (const [name, { security }] of operations) {
-        const { body } = await send(app.client, name);
-        const isRefused = body['code'] === 'authentication_required';
+        const code = codeOf(await send(app.client, name));
+        const isRefused = ['authentication_required', '401 invalid_client'].includes(code);
         expect({ name, isRefused }).toEqual({
           name,
           isRefused: security.length > 0 && !security.some((kind) => Object.keys(kind).length === 0),
@@ -238,14 +257,15 @@ describe.each(STRATEGIES)(
         for (const reply of replies) {
           const type = String(reply.headers['content-type']).split(';')[0] ?? '';
           const media = operation.responses[reply.status]?.content?.[type];
-          const isEmpty = reply.status === 204 && operation.responses['204'] !== undefined;
+          const documented = operation.responses[reply.status];
+          const isEmpty = reply.text === '' && documented !== undefined && !documented.content;
           const undocumented = isEmpty ? [] : ['not documented'];
-          const errors = media ? errorsOf(media, reply.body) : undocumented;
+          const value = type.endsWith('json') ? reply.body : reply.text;
+          const errors = media ? errorsOf(media, value) : undocumented;
           expect({ name, status: reply.status, type, body: reply.body, errors }).toMatchObject({
             errors: [],
           });
-          const code = (reply.body['code'] as string | undefined) ?? 'success';
-          seen.set(name, (seen.get(name) ?? new Set()).add(code));
+          seen.set(name, (seen.get(name) ?? new Set()).add(codeOf(reply)));
         }
       }
       for (const [name, operation] of operations) {
@@ -272,7 +292,15 @@ const PROVOKED_ELSEWHERE = new Set([
   'not_ready',
   'overloaded',
   'internal_error',
+  '429 temporarily_unavailable',
+  '503 temporarily_unavailable',
+  '500 server_error',
 ]);
+
+const OAUTH: readonly string[] = ['/introspect', '/revoke'];
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+/** The form of a service client that does not exist. */
+const NOBODY = `token=x&client_id=${crypto.randomUUID()}&client_secret=x`;
 
 /** Calls an operation in a way that is well-formed. */
 function send(
@@ -285,6 +313,7 @@ function send(
   const url = path.replace('{id}', '019a0000-0000-7000-8000-000000000002');
   if (method === 'get') return client.get(url, headers);
   if (method === 'delete') return client.send('DELETE', url, body, headers);
+  if (OAUTH.includes(url)) return client.send('POST', url, body ?? NOBODY, { ...FORM, ...headers });
   const sample = ['/signup', '/login'].includes(url)
     ? { email: freshEmail(), password: PASSWORD }
     : undefined;
@@ -298,7 +327,9 @@ async function provoke(app: TestApp): Promise<Map<string, Reply[]>> {
   const note = async (name: string, ...calls: (Reply | Promise<Reply>)[]) =>
     void replies.set(name, [...(replies.get(name) ?? []), ...(await Promise.all(calls))]);
 
-  for (const name of ['post /signup', 'post /login', 'post /refresh', 'post /logout']) {
+  for (const name of ['signup', 'login', 'refresh', 'logout', 'session/exchange'].map(
+    (path) => `post /${path}`,
+  )) {
     await note(
       name,
       send(client, name, '{'),
@@ -315,7 +346,17 @@ async function provoke(app: TestApp): Promise<Map<string, Reply[]>> {
     await note(name, send(client, name, undefined, HTML));
   for (const name of ['health/live', 'health/ready', '.well-known/jwks.json'].map((path) => `get /${path}`))
     await note(name, send(client, name));
+  const metadata = 'get /.well-known/oauth-authorization-server';
+  await note(metadata, send(client, metadata), send(client, metadata, undefined, HTML));
 
+  await note(
+    'get /.well-known/revocations',
+    client.get('/.well-known/revocations'),
+    client.get('/.well-known/revocations?cursor=x'),
+    client.get('/.well-known/revocations', HTML),
+  );
+
+  for (const permission of PERMISSIONS) await provokeOAuth(app, permission, note);
   const email = freshEmail();
   await note('post /signup', await client.post('/signup', { email, password: PASSWORD }));
   await note(
@@ -348,19 +389,54 @@ async function provoke(app: TestApp): Promise<Map<string, Reply[]>> {
     client.send('DELETE', '/sessions/x', 'a=b', { 'content-type': 'text/plain' }),
   );
   await note('get /sessions', await client.get('/sessions', someone.headers), client.get('/sessions', HTML));
+  await note(
+    'post /session/exchange',
+    await client.post('/session/exchange', { transport: 'bearer' }, someone.headers),
+    await client.post('/session/exchange', { unknown: true }, someone.headers),
+  );
   await note('delete /sessions/{id}', await endSession(someone.sessionId, someone.headers));
   for (const headers of [{}, invalid, expired, revoked, conflict]) {
     await note('get /users/me', client.get('/users/me', headers));
     await note('get /sessions', client.get('/sessions', headers));
+    await note('post /session/exchange', client.post('/session/exchange', undefined, headers));
+    await note('get /verify', client.get('/verify', { ...headers, ...HTML }));
     await note('delete /sessions/{id}', endSession(someone.sessionId, headers));
     await note('post /logout', client.post('/logout?scope=global', undefined, headers));
   }
   await note('get /users/me', (await signIn(app)).client.get('/users/me'));
+  await note('get /verify', (await signIn(app)).client.get('/verify', HTML));
   await note('post /logout', (await signIn(app)).client.post('/logout?scope=others'));
   await note('post /logout', client.post('/logout?scope=none'));
   await note('post /refresh', client.post('/refresh', { refresh_token: 'trf_rt_nothing' }));
   if (strategyOf(app).issues === 'jwt') await note('post /refresh', ...(await provokeRefresh(app)));
   return replies;
+}
+
+/** Calls both OAuth endpoints as a service client that may use one of them. */
+async function provokeOAuth(
+  app: TestApp,
+  permission: Permission,
+  note: (name: string, ...calls: Promise<Reply>[]) => Promise<void>,
+): Promise<void> {
+  const { client } = app;
+  const service = await app.running.app.get(ServiceClients, { strict: false }).add(permission, [permission]);
+  const { reply } = await signIn(app);
+  const token = strategyOf(app).issues === 'jwt' ? reply.body['access_token'] : cookieValue(reply, 'session');
+  const form = (value: unknown) =>
+    `token=${String(value)}&client_id=${service?.id}&client_secret=${service?.secret}`;
+  for (const name of ['post /introspect', 'post /revoke']) {
+    await note(name, send(client, name, form('unknown')), send(client, name, form(token)));
+    await note(
+      name,
+      send(client, name),
+      send(client, name, form('')),
+      send(client, name, 'token=%zz'),
+      send(client, name, form('x'.repeat(17_000))),
+      send(client, name, '{}', { 'content-type': 'application/json' }),
+      send(client, name, form(token), { 'sec-fetch-site': 'cross-site' }),
+      send(client, name, form(token), HTML),
+    );
+  }
 }
 
 async function provokeRefresh(app: TestApp): Promise<Reply[]> {
@@ -410,16 +486,18 @@ async function conflictingHeaders(app: TestApp): Promise<Record<string, string>>
   return { ...one.headers, cookie: `access_token=${other.reply.body['access_token']}` };
 }
 
+const OF_OUTAGES = ['service_unavailable', 'not_ready', '503 temporarily_unavailable'];
+
 describe('the codes of hard times', () => {
   it('L9: rate_limited is listed exactly where calls are counted', async () => {
     const app = await start({ RATE_LIMIT_DEFAULT: '1/1m', AUTH_STRATEGY: 'jwt' });
     const operations = operationsOf(await specificationOf(app));
     await app.client.get('/me');
     for (const [name, operation] of operations) {
-      const { body } = await send(app.client, name);
-      expect({ name, isLimited: body['code'] === 'rate_limited' }).toEqual({
+      const { status } = await send(app.client, name);
+      expect({ name, isLimited: status === 429 }).toEqual({
         name,
-        isLimited: codesOf(operation).has('rate_limited'),
+        isLimited: operation.responses['429'] !== undefined,
       });
     }
   });
@@ -433,9 +511,13 @@ describe('the codes of hard times', () => {
       await app.running.database.close();
       for (const [name, operation] of operations) {
         const body = name === 'post /refresh' ? { refresh_token: reply.body['refresh_token'] } : undefined;
-        const { status, body: problem } = await send(client, name, body);
-        const listed = ['service_unavailable', 'not_ready'].find((code) => codesOf(operation).has(code));
-        expect({ name, code: status === 503 ? problem['code'] : undefined }).toEqual({ name, code: listed });
+        const caller = OAUTH.includes(name.replace('post ', '')) ? app.client : client;
+        const answer = await send(caller, name, body);
+        const listed = OF_OUTAGES.find((code) => codesOf(operation).has(code));
+        expect({ name, code: answer.status === 503 ? codeOf(answer) : undefined }).toEqual({
+          name,
+          code: listed,
+        });
       }
       await app.running.app.close();
       await app.testDatabase.drop();
@@ -602,8 +684,8 @@ describe('G2: with DOCS=off', () => {
   });
 });
 
-// On a machine without a browser this part cannot run; in CI that is a failure.
-const canBrowse = chromiumPath !== undefined || process.env['CI'] === 'true';
+// On a machine without a browser this part cannot run; with TEST_TOOLS=required that is a failure.
+const canBrowse = chromiumPath !== undefined || process.env['TEST_TOOLS'] === 'required';
 if (!canBrowse)
   process.stderr.write(
     '\n*** SKIPPED: the documentation page was NOT tried in a browser. Install Chromium (apt-get install chromium), or name one in CHROMIUM_PATH. ***\n\n',
@@ -655,11 +737,20 @@ if (!canBrowse)
       expect(await execute('me')).toEqual({ status: 200, body: { logged_in: false } });
     });
 
-    it('offers Authorize only where a credential is accepted that a page can hold', async () => {
+    /** How many operations take a credential that a page can hold: what services have, and tokens. */
+    async function countLocks(...schemes: string[]): Promise<number> {
+      const operations = [...operationsOf(await specificationOf(app)).values()];
+      return operations.filter(({ security }) =>
+        security.some((kind) => schemes.some((scheme) => scheme in kind)),
+      ).length;
+    }
+
+    it('offers Authorize exactly where a credential is accepted that a page can hold', async () => {
       const { page } = watched;
-      const isOffered = (accepts as readonly string[]).includes('jwt');
-      expect(await page.locator('.btn.authorize').count()).toBe(isOffered ? 1 : 0);
-      expect(await page.locator('.authorization__btn').count()).toBe(isOffered ? 5 : 0);
+      expect(await page.locator('.btn.authorize').count()).toBe(1);
+      const locks = await countLocks('bearer', 'client');
+      expect(await page.locator('.authorization__btn').count()).toBe(locks);
+      expect(locks > 2).toBe((accepts as readonly string[]).includes('jwt'));
       expect(await page.locator('[aria-label="authorization button locked"]').count()).toBe(0);
       expect(await page.locator('.information-container').innerText()).toContain(
         issues === 'session'
@@ -671,7 +762,9 @@ if (!canBrowse)
     if (issues === 'jwt') {
       it('refreshes with the example as it stands', async () => {
         await execute('login');
-        expect(await watched.page.locator('[aria-label="authorization button locked"]').count()).toBe(5);
+        expect(await watched.page.locator('[aria-label="authorization button locked"]').count()).toBe(
+          await countLocks('bearer'),
+        );
         expect(await execute('refresh')).toMatchObject({ status: 200, body: { token_type: 'Bearer' } });
         expect(await execute('me')).toEqual({ status: 200, body: me });
         await execute('logout');
@@ -682,11 +775,13 @@ if (!canBrowse)
         const { email, reply } = await signIn(app);
         await page.locator('.btn.authorize').click();
         expect(await page.locator('.auth-container h4').allInnerTexts()).toEqual([
+          expect.stringMatching(/^client/),
           expect.stringMatching(/^bearer/),
         ]);
-        await page.locator('.auth-container input').fill(reply.body['access_token'] as string);
-        await page.locator('.auth-btn-wrapper .authorize').click();
-        await page.locator('.auth-btn-wrapper .btn-done').click();
+        const form = page.locator('form').filter({ hasText: /^bearer/ });
+        await form.locator('input').fill(reply.body['access_token'] as string);
+        await form.locator('.authorize').click();
+        await form.locator('.btn-done').click();
         expect(await execute('me')).toEqual({ status: 200, body: { logged_in: true, email } });
       });
     }

@@ -293,7 +293,7 @@ describe('methods and addresses', () => {
   });
 
   it('B3: a credential in the query is not read', async () => {
-    const node = await startApp({ env: { AUTH_STRATEGY: 'jwt' }, sibling: app });
+    const node = await startApp({ env: { AUTH_STRATEGY: 'jwt' }, sibling: app, force: true });
     const { reply } = await signIn(node);
     const token = reply.body['access_token'];
     for (const name of ['access_token', 'token', 'session']) {
@@ -397,7 +397,8 @@ describe('the log', () => {
   });
 
   it('O2: holds no password, token, cookie or full address of anything that was sent or answered', async () => {
-    const node = await startApp({ env: { AUTH_STRATEGY: 'jwt,session', LOG_LEVEL: 'trace' }, sibling: app });
+    const env = { AUTH_STRATEGY: 'jwt,session', LOG_LEVEL: 'trace' };
+    const node = await startApp({ env, sibling: app, force: true });
     const { reply, email, client } = await signIn(node);
     const cookies = await node.client.post('/login', { email, password: PASSWORD, transport: 'cookie' });
     await node.client.post('/refresh', { refresh_token: reply.body['refresh_token'] });

@@ -210,7 +210,7 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
     const { code, lines } = await failure({ args: ['--bogus'] });
     expect(lines).toEqual([
       "Traffy cannot start: Unknown option '--bogus'",
-      'Usage: npm start [-- --port 8001]',
+      'Usage: npm start [-- [--port 8001] [--force]]',
     ]);
     expect(code).toBe(2);
   });

@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
+import { ServiceClients } from '../src/auth/clients/service-clients.service.js';
+import { RevocationFeed } from '../src/auth/sessions/revocation-feed.service.js';
 import { SessionActivity } from '../src/auth/sessions/session-activity.service.js';
 import { startApp, TEST_SECRET, type TestApp } from './support/app.js';
 import { cookieValue } from './support/client.js';
@@ -126,6 +128,8 @@ describe.each(STRATEGIES)('sessions with AUTH_STRATEGY=$strategy', ({ strategy, 
       sql`update sessions set last_used_at = now() - interval '15 days' where id = ${sessionId}`,
     );
     await app.running.app.get(SessionActivity, { strict: false }).flush();
+    // The row was changed behind the service's back: it hears of it in a moment.
+    await app.running.app.get(RevocationFeed, { strict: false }).catchUp();
     expect((await client.get('/users/me')).body['code']).toBe('credential_expired');
   });
 });
@@ -142,6 +146,31 @@ describe('a short SESSION_IDLE_TTL', () => {
     }
     expect((await idle.client.get('/users/me')).body['code']).toBe('credential_expired');
     expect((await active.client.get('/users/me')).status).toBe(200);
+    await app.close();
+  });
+});
+
+describe('a session that services ask about, and nobody uses', () => {
+  it('S7: idles out all the same: what is remembered for a question does not outlive it', async () => {
+    const app = await startApp({ env: { AUTH_STRATEGY: 'session', SESSION_IDLE_TTL: '20s' } });
+    const { reply, sessionId } = await signIn(app);
+    const service = await app.running.app
+      .get(ServiceClients, { strict: false })
+      .add('resource-server', ['introspect']);
+    const ask = async () =>
+      (
+        await app.client.post('/introspect', `token=${cookieValue(reply, 'session')}`, {
+          'content-type': 'application/x-www-form-urlencoded',
+          authorization: `Basic ${btoa(`${service?.id}:${service?.secret}`)}`,
+        })
+      ).body['active'];
+    // Two seconds are left of it when it is asked about and remembered.
+    await app.query(
+      sql`update sessions set last_used_at = now() - interval '18 seconds' where id = ${sessionId}`,
+    );
+    expect(await ask()).toBe(true);
+    await new Promise((resolve) => setTimeout(resolve, 2_500));
+    expect(await ask()).toBe(false);
     await app.close();
   });
 });

@@ -1,10 +1,11 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
+import { ServiceClients } from '../src/auth/clients/service-clients.service.js';
 import { clientNetwork } from '../src/throttle/client-network.js';
 import { startApp, type TestApp } from './support/app.js';
 import { redisUrl } from './support/database.js';
-import type { Reply } from './support/client.js';
-import { freshEmail, PASSWORD } from './support/strategies.js';
+import { cookieValue, type Reply } from './support/client.js';
+import { freshEmail, PASSWORD, signIn } from './support/strategies.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 
 let app: TestApp;
@@ -189,6 +190,100 @@ describe('rate limits', () => {
   });
 });
 
+/** A way to ask as a machine does: with a credential that is good, and with one that is not. */
+interface MachineRoute {
+  readonly route: string;
+  readonly good: (node: TestApp) => Promise<() => Promise<Reply>>;
+  readonly bad: (node: TestApp) => Promise<Reply>;
+}
+
+const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
+const asService = (path: string): MachineRoute => ({
+  route: `POST ${path}`,
+  good: async (node) => {
+    const clients = node.running.app.get(ServiceClients, { strict: false });
+    const service = await clients.add(`service-${crypto.randomUUID()}`, ['introspect', 'revoke']);
+    const authorization = `Basic ${btoa(`${service?.id}:${service?.secret}`)}`;
+    return () => node.client.post(path, 'token=unknown', { ...FORM, authorization });
+  },
+  bad: (node) => node.client.post(path, 'token=unknown', { ...FORM, authorization: `Basic ${btoa('a:b')}` }),
+});
+const MACHINE_ROUTES: readonly MachineRoute[] = [
+  {
+    route: 'GET /verify',
+    good: async (node) => {
+      const { headers } = await signIn(node);
+      return () => node.client.get('/verify', headers);
+    },
+    bad: (node) => node.client.get('/verify', { authorization: 'Bearer guessed' }),
+  },
+  asService('/introspect'),
+  asService('/revoke'),
+];
+
+describe.each(MACHINE_ROUTES)(
+  'L9: $route, which machines ask for each request of theirs',
+  ({ good, bad }) => {
+    it('is not counted while it succeeds, and counts where it is refused', async () => {
+      const node = await limited({ RATE_LIMIT_DEFAULT: '8/1m' });
+      const ask = await good(node);
+      const { headers } = await node.client.get('/me');
+      const { r: left = 0 } = parseLimits(headers['ratelimit'])['default'] ?? {};
+      for (let call = 0; call < 20; call += 1) {
+        const reply = await ask();
+        expect(reply.status).toBeLessThan(300);
+        expect(reply.headers).not.toHaveProperty('ratelimit');
+      }
+      for (let after = left - 1; after >= 0; after -= 1) {
+        const reply = await bad(node);
+        expect(reply.status).toBe(401);
+        expect(parseLimits(reply.headers['ratelimit'])).toEqual({
+          default: { r: after, t: expect.any(Number) },
+        });
+        expect(reply.headers['ratelimit-policy']).toBe('"default";q=8;w=60');
+      }
+      // The quota is one: neither a guess, nor the right one among them, nor anything else passes now.
+      for (const reply of [await bad(node), await ask(), await node.client.get('/me')]) {
+        expect(reply.status).toBe(429);
+        expect(Number(reply.headers['retry-after'])).toBeGreaterThan(0);
+        expect(parseLimits(reply.headers['ratelimit'])).toEqual({ default: { r: 0, t: expect.any(Number) } });
+      }
+    });
+
+    it('is refused as long as the window lasts, and not longer', async () => {
+      const node = await limited({ RATE_LIMIT_DEFAULT: '6/2s' });
+      const ask = await good(node);
+      const until = Date.now() + 10_000;
+      while ((await bad(node)).status !== 429 && Date.now() < until);
+      expect((await ask()).status).toBe(429);
+      let status = 429;
+      while (status === 429 && Date.now() < until) ({ status } = await ask());
+      expect(status).toBeLessThan(300);
+    });
+  },
+);
+
+it('L9: guesses at /verify count, also beside a credential that is good', async () => {
+  const app = await startApp({ env: { RATE_LIMIT_DEFAULT: '8/1m' } });
+  const { reply } = await signIn(app);
+  const guesses = Array.from({ length: 3 }, (_, index) => `session=trf_st_${String(index).repeat(43)}`);
+  const cookie = [`session=${cookieValue(reply, 'session')}`, ...guesses].join('; ');
+  const statuses: number[] = [];
+  for (let call = 0; call < 8; call += 1) statuses.push((await app.client.get('/verify', { cookie })).status);
+  expect(statuses).toContain(204);
+  expect(statuses.at(-1)).toBe(429);
+  await app.close();
+});
+
+it('L9: what cannot be decided at /verify uses up no quota', async () => {
+  const node = await startApp({ env: { RATE_LIMIT_DEFAULT: '6/1m' } });
+  const { client } = await signIn(node);
+  await node.running.database.close();
+  for (let call = 0; call < 10; call += 1) expect((await client.get('/verify')).status).toBe(503);
+  await node.running.app.close();
+  await node.testDatabase.drop();
+});
+
 describe('the client address (L10, pain 9, incident 14)', () => {
   it('is the socket while no proxy is trusted: a forged X-Forwarded-For changes nothing, and is reported once', async () => {
     const node = await limited({ RATE_LIMIT_LOGIN: '3/1m' });
@@ -298,6 +393,46 @@ withRedis('on Redis', () => {
     const statuses = [];
     for (let i = 0; i < 8; i += 1) statuses.push((await attempt(nodes[i % 2 === 0 ? 0 : 1], from)).status);
     expect(statuses).toEqual([401, 401, 401, 401, 429, 429, 429, 429]);
+  });
+
+  it('pain 10: two nodes share what guesses at /verify used up, and neither counts what succeeds', async () => {
+    const env = { RATE_LIMIT_DEFAULT: '6/1h', REDIS_URL: url.href, TRUST_PROXY: '1' };
+    const nodes = [await limited(env), await limited(env)] as const;
+    for (const node of nodes) await ready(node, 'up');
+    const from = { 'x-forwarded-for': '198.51.100.23' };
+    const { headers } = await signIn(nodes[0]);
+    const ask = async (count: number, credential: Record<string, string>) => {
+      const statuses = [];
+      for (let call = 0; call < count; call += 1)
+        statuses.push(
+          (await nodes[call % 2 === 0 ? 0 : 1].client.get('/verify', { ...credential, ...from })).status,
+        );
+      return statuses;
+    };
+    expect(await ask(12, headers)).toEqual(Array.from({ length: 12 }, () => 204));
+    expect(await ask(8, { authorization: 'Bearer guessed' })).toEqual([
+      401, 401, 401, 401, 401, 401, 429, 429,
+    ]);
+    expect(await ask(2, headers)).toEqual([429, 429]);
+  });
+
+  it('fault 6: without Redis each node limits guesses at /verify alone, against half the quota', async () => {
+    const node = await limited({
+      RATE_LIMIT_DEFAULT: '6/1h',
+      REDIS_URL: proxy.url('redis'),
+      TRUST_PROXY: '1',
+    });
+    await ready(node, 'up');
+    const { headers } = await signIn(node);
+    await proxy.stop();
+    await ready(node, 'down');
+    const from = { 'x-forwarded-for': '198.51.100.24' };
+    for (let call = 0; call < 8; call += 1)
+      expect((await node.client.get('/verify', { ...headers, ...from })).status).toBe(204);
+    const statuses = [];
+    for (let call = 0; call < 5; call += 1) statuses.push((await node.client.get('/verify', from)).status);
+    expect(statuses).toEqual([401, 401, 401, 429, 429]);
+    await proxy.start();
   });
 
   it('fault 6: when Redis goes away each node counts alone, more strictly; nothing turns red, and it heals', async () => {

@@ -64,18 +64,7 @@ export class AuthController {
     const signedIn = await this.auth.signIn({ email, password, transport }, brought, client);
     if (!signedIn) throw new Problem('invalid_credentials');
     this.credentials.replace(request, reply, signedIn);
-    const { session, credential } = signedIn;
-    return {
-      success: true,
-      email: session.email,
-      session: {
-        id: session.sessionId,
-        strategy: session.strategy,
-        created_at: session.createdAt.toISOString(),
-        expires_at: session.expiresAt.toISOString(),
-      },
-      ...credential.body,
-    };
+    return this.credentials.body(signedIn);
   }
 
   @Get('me')

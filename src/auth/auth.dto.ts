@@ -13,6 +13,12 @@ export const loginSchema = z
   .meta({ id: 'Login', examples: [{ email: 'test@example.com', password: 'yourlongpassphrase' }] });
 export type LoginBody = z.output<typeof loginSchema>;
 
+export const exchangeSchema = z
+  .strictObject({ transport: transportSchema.optional() })
+  .optional()
+  .meta({ id: 'Exchange', examples: [{ transport: 'bearer' }] });
+export type ExchangeBody = z.output<typeof exchangeSchema>;
+
 /** What stands for a refresh token in examples; the documentation page puts its own in its place. */
 const EXAMPLE_REFRESH_TOKEN = 'trf_rt_example';
 
@@ -44,7 +50,7 @@ export type LogoutQuery = z.output<typeof logoutQuerySchema>;
 const sessionViewSchema = z
   .object({
     id: z.uuid(),
-    strategy: z.string().meta({ description: 'What issued at sign-in.' }),
+    strategy: z.string().meta({ description: 'The kind of its credential.' }),
     created_at: z.iso.datetime(),
     expires_at: z.iso.datetime(),
   })

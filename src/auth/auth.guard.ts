@@ -2,9 +2,11 @@ import { type CanActivate, createParamDecorator, type ExecutionContext, Injectab
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
 import type { CurrentUserInfo } from '../http/current-user.decorator.js';
+import { noteDeadCredential } from '../http/dead-credentials.js';
 import { ACCESS, type Access } from '../http/public.decorator.js';
 import { Problem } from '../problems/problem.js';
 import type { ProblemCode } from '../problems/problem.catalogue.js';
+import { ExchangeCompletion } from './exchange/exchange-completion.service.js';
 import { SessionActivity } from './sessions/session-activity.service.js';
 import type { DeadCredential } from './strategies/auth.strategy.js';
 import { type Authentication, Authenticator } from './strategies/authenticator.js';
@@ -24,6 +26,7 @@ export class AuthGuard implements CanActivate {
     private readonly reflector: Reflector,
     private readonly authenticator: Authenticator,
     private readonly activity: SessionActivity,
+    private readonly exchanges: ExchangeCompletion,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -36,7 +39,9 @@ export class AuthGuard implements CanActivate {
     const { authorization, cookie } = request.headers;
     const authentication = await this.authenticator.read({ authorization, cookie });
     request.authentication = authentication;
+    if (authentication.dead) noteDeadCredential(request);
     if (authentication.live) this.activity.note(authentication.live.sessionId);
+    this.exchanges.note(authentication.verdicts);
     if (access === 'optional') return true;
     const { userId, sessionId } = requireLive(authentication);
     request.user = { userId, sessionId };
@@ -61,5 +66,10 @@ export function requireLive(authentication: Authentication): NonNullable<Authent
   if (hasConflict) throw new Problem('conflicting_credentials');
   if (live) return live;
   if (!dead) throw new Problem('authentication_required');
-  throw new Problem(CODES[dead.reason], { action: dead.action });
+  throw deadCredential(dead);
+}
+
+/** The 401 for a credential that opens nothing. */
+export function deadCredential({ reason, action }: DeadCredential): Problem {
+  return new Problem(CODES[reason], { action });
 }

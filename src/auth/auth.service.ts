@@ -7,9 +7,10 @@ import type { Client } from '../http/client.decorator.js';
 import { LOGGER } from '../logging/logger.js';
 import { maskEmail } from '../users/email.js';
 import { UsersService, type VerifiedUser } from '../users/users.service.js';
-import { type LiveSession, SessionsService } from './sessions/sessions.service.js';
+import type { LiveSession } from './sessions/session-state.js';
+import { SessionsService } from './sessions/sessions.service.js';
 import type { IssuedCredential, Transport } from './strategies/auth.strategy.js';
-import { type Authentication, Authenticator, liveSessions } from './strategies/authenticator.js';
+import { type Authentication, Authenticator, liveSessions, sessionIdOf } from './strategies/authenticator.js';
 import { JwtStrategy } from './strategies/jwt/jwt.strategy.js';
 import type {
   RefreshOutcome,
@@ -18,6 +19,7 @@ import type {
 } from './strategies/jwt/refresh-tokens.service.js';
 import type { RefreshCredential } from './strategies/jwt/refresh.strategy.js';
 import { passwordCredential } from './strategies/local.strategy.js';
+import { createSecret } from './strategies/opaque-token.js';
 import { StrategyTable } from './strategies/strategy.table.js';
 
 export interface SignedIn {
@@ -134,12 +136,17 @@ export class AuthService {
       credential,
     );
     if ('failure' in outcome) {
-      const { refusal, sessionId } = outcome.failure as RefreshOutcome & { status: 'refused' };
-      this.log('refresh_refused', client, { reason: refusal, session: sessionId });
+      const { refusal, sessionId, reuse } = outcome.failure as RefreshOutcome & { status: 'refused' };
+      this.log('refresh_refused', client, {
+        reason: refusal,
+        session: sessionId,
+        ...(reuse && { cause: reuse }),
+      });
       return refusal;
     }
-    const { session, refreshToken } = outcome.success;
-    return { session, credential: await this.jwt.compose(session, refreshToken, transport) };
+    const { session, repeat } = outcome.success;
+    if (repeat) this.log('refresh_repeated', client, { cause: repeat, session: session.sessionId });
+    return { session, credential: await this.jwt.compose(outcome.success, transport) };
   }
 
   private async ownerOf(refreshToken: string): Promise<RefreshTokenOwner | null> {
@@ -170,7 +177,10 @@ export class AuthService {
       if (!(await this.users.lockUnchanged(tx, user))) return null;
       await this.sessions.revoke(replaced, 'replaced', tx);
       const session = await this.sessions.create(tx, user.id, ['pwd'], client);
-      return { session, credential: await this.strategies.issuing.issue(tx, session, transport) };
+      return {
+        session,
+        credential: await this.strategies.issuing.issue(tx, session, transport, createSecret()),
+      };
     });
   }
 
@@ -183,8 +193,4 @@ export class AuthService {
 function onePerPerson({ verdicts }: Authentication): LiveSession[] {
   const live = liveSessions(verdicts);
   return live.filter(({ userId }, index) => live.findIndex((other) => other.userId === userId) === index);
-}
-
-function sessionIdOf(verdict: Authentication['verdicts'][number]): string | null {
-  return verdict.status === 'live' ? verdict.session.sessionId : verdict.dead.sessionId;
 }

@@ -1,12 +1,17 @@
 import { Injectable } from '@nestjs/common';
 import type { FastifyReply, FastifyRequest } from 'fastify';
+import { Database } from '../database/database.js';
 import { COOKIE_NAMES, Cookies } from '../http/cookies.js';
+import type { LoginReply } from './auth.dto.js';
 import type { SignedIn } from './auth.service.js';
 
 /** Writes credentials into replies: the one place where cookies are set and cleared. */
 @Injectable()
 export class CredentialReply {
-  constructor(private readonly cookies: Cookies) {}
+  constructor(
+    private readonly cookies: Cookies,
+    private readonly database: Database,
+  ) {}
 
   /** Sets the cookies of a credential. */
   write(reply: FastifyReply, signedIn: SignedIn): void {
@@ -18,6 +23,21 @@ export class CredentialReply {
     const set = new Set<string>(signedIn.credential.cookies.map(({ name }) => name));
     const stale = this.cookies.present(request.headers.cookie).filter((name) => !set.has(name));
     setCookies(reply, [...stale.flatMap((name) => this.cookies.clear(name)), ...this.cookiesOf(signedIn)]);
+  }
+
+  /** What a sign-in answers. */
+  body({ session, credential }: SignedIn): LoginReply {
+    return {
+      success: true,
+      email: session.email,
+      session: {
+        id: session.sessionId,
+        strategy: session.strategy,
+        created_at: session.createdAt.toISOString(),
+        expires_at: session.expiresAt.toISOString(),
+      },
+      ...credential.body,
+    };
   }
 
   /** Clears every cookie we ever set, in every spelling. */
@@ -34,7 +54,7 @@ export class CredentialReply {
   }
 
   private cookiesOf({ session, credential }: SignedIn): string[] {
-    const secondsLeft = (session.expiresAt.getTime() - Date.now()) / 1000;
+    const secondsLeft = (session.expiresAt.getTime() - this.database.clock.now()) / 1000;
     return credential.cookies.map(({ name, value }) => this.cookies.set(name, value, secondsLeft));
   }
 }

@@ -1,18 +1,19 @@
-import { Command, CommanderError, Option } from 'commander';
+import { Command, CommanderError } from 'commander';
 import { type Config, loadConfig } from '../../config/load.config.js';
 import { ENTITIES } from '../app.factory.js';
 import { openDatabase } from '../database/open.database.js';
 import { serve } from '../server.js';
 import { explainStart } from '../start-error.js';
+import { addClientsCommand } from './clients.command.js';
+import { CommandProblem, type CommandContext, jsonOption, type Output, print } from './command.js';
+import { addKeysCommand } from './keys.command.js';
+import { addSessionsCommand } from './sessions.command.js';
 import { listSettings } from './settings.js';
+import { addStrategyCommand } from './strategy.command.js';
+import { addVectorsCommand } from './vectors.command.js';
 
 /** What a command ends with: fine, a problem was found, the command line was not understood. */
 const EXIT = { fine: 0, problem: 1, misuse: 2 } as const;
-
-/** How a command prints its data. */
-interface Output {
-  readonly json?: true;
-}
 
 /**
  * The command line.
@@ -23,15 +24,21 @@ export async function run(args: string[]): Promise<number> {
   const program = new Command('traffy')
     .description('Authentication backend: sign-up, sign-in, who am I and sign-out.')
     .exitOverride()
+    // So that an option behind a command within a command is of the inner one.
+    .enablePositionalOptions()
     .showHelpAfterError();
   let config: Config | undefined;
   const read = () => (config = loadConfig());
+  const context: CommandContext = { config: read };
 
   program
     .command('serve')
     .description('migrate and serve, like npm start')
     .option('--port <port>', 'the port to listen on')
-    .action(({ port }: { port?: string }) => serve(port === undefined ? [] : ['--port', port]));
+    .option('--force', 'start although other nodes run a value of AUTH_STRATEGY that does not fit')
+    .action(({ port, force }: { port?: string; force?: true }) =>
+      serve([...(port === undefined ? [] : ['--port', port]), ...(force ? ['--force'] : [])]),
+    );
   program
     .command('migrate')
     .description('bring the schema of the database up to date, and end')
@@ -42,19 +49,22 @@ export async function run(args: string[]): Promise<number> {
     .description('show every setting with its value, without secrets')
     .addOption(jsonOption())
     .action((options: Output) => showConfig(read(), options));
+  // One line a group of commands, each in a file of its own.
+  addClientsCommand(program, context);
+  addKeysCommand(program, context);
+  addSessionsCommand(program, context);
+  addStrategyCommand(program, context);
+  addVectorsCommand(program);
 
   try {
     await program.parseAsync(args, { from: 'user' });
     return EXIT.fine;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.misuse;
-    process.stderr.write(`traffy: ${explainStart(error, config)}\n`);
+    const message = error instanceof CommandProblem ? error.message : explainStart(error, config);
+    process.stderr.write(`traffy: ${message}\n`);
     return EXIT.problem;
   }
-}
-
-function jsonOption(): Option {
-  return new Option('--json', 'print JSON');
 }
 
 async function migrate(config: Config, options: Output): Promise<void> {
@@ -73,8 +83,4 @@ function showConfig(config: Config, options: Output): void {
     { settings },
     settings.map(({ name, value }) => `${name.padEnd(width)}  ${value}`).join('\n'),
   );
-}
-
-function print({ json }: Output, data: object, text: string): void {
-  process.stdout.write(`${json ? JSON.stringify(data) : text}\n`);
 }

@@ -1,6 +1,8 @@
 import type { MikroORM } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
 import { CompiledQuery, type RawBuilder } from 'kysely';
+import { DatabaseClock } from './database-clock.js';
+import type { OpenChannel } from './notification-channel.js';
 
 /**
  * Where statements go: the pool, or one transaction. Inside a transaction everything goes through the value that
@@ -10,6 +12,8 @@ export interface Queries {
   readonly em: SqlEntityManager;
   /** Runs one statement with bound parameters and gives its rows. */
   query<Row>(statement: RawBuilder<Row>): Promise<Row[]>;
+  /** Runs this once what was written stands: at once, or behind the commit of the transaction, which waits for it. */
+  afterCommit(work: () => Promise<void>): Promise<void>;
 }
 
 /** The database was closed; a late statement would open it again. */
@@ -17,9 +21,15 @@ export class DatabaseClosed extends Error {}
 
 /** The database, as the rest of the service sees it. Times and single use are decided by its clock. */
 export class Database implements Queries {
+  /** Its time, for what is stamped or judged outside a statement. */
+  readonly clock = new DatabaseClock();
   private closing: Promise<void> | undefined;
 
-  constructor(private readonly orm: MikroORM) {}
+  /** @param openChannel opens a connection that hears notifications. */
+  constructor(
+    private readonly orm: MikroORM,
+    readonly openChannel: OpenChannel,
+  ) {}
 
   /**
    * A fresh entity manager.
@@ -35,12 +45,23 @@ export class Database implements Queries {
     return run(this.em, statement);
   }
 
+  afterCommit(work: () => Promise<void>): Promise<void> {
+    return work();
+  }
+
   /** Commits when `work` resolves, rolls back when it throws. */
-  transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
-    return this.em.transactional((em) => {
+  async transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
+    const behind: (() => Promise<void>)[] = [];
+    const result = await this.em.transactional((em) => {
       const manager = em as SqlEntityManager;
-      return work({ em: manager, query: (statement) => run(manager, statement) });
+      return work({
+        em: manager,
+        query: (statement) => run(manager, statement),
+        afterCommit: async (later) => void behind.push(later),
+      });
     });
+    for (const later of behind) await later();
+    return result;
   }
 
   /** Once more waits for the same end. */

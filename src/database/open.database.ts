@@ -5,10 +5,15 @@ import type { DatabaseConfig } from '../../config/database.config.js';
 import { databaseOptions } from '../../config/mikro-orm.config.js';
 import { lockDataDirectory, makePrivateFolder } from './data-directory.lock.js';
 import { Database } from './database.js';
+import { embeddedChannels, serverChannels } from './open-channel.js';
 import { InitialMigration } from './migrations/20261122000000-initial.migration.js';
+import { ManyNodesMigration } from './migrations/20261122150000-many-nodes.migration.js';
 
 /** Every migration in order. They only add: an older node keeps working on a newer schema. */
-const MIGRATIONS = [{ name: '20261122000000-initial', class: InitialMigration }];
+const MIGRATIONS = [
+  { name: '20261122000000-initial', class: InitialMigration },
+  { name: '20261122150000-many-nodes', class: ManyNodesMigration },
+];
 
 /** Any number will do, as long as every version takes the same: the key of the migration lock. */
 const MIGRATION_LOCK = 7_236_339_201;
@@ -47,7 +52,12 @@ async function openEmbedded(
     if (options.dbName !== undefined) makePrivateFolder(options.dbName);
     const orm = await MikroORM.init(withEntities(options, entities));
     await migrate(orm, tell);
-    const database = new Database(orm);
+    const database: Database = new Database(
+      orm,
+      embeddedChannels(orm, (statement) => database.query(statement)),
+    );
+    // The lock says that nobody else serves on it: what stands there was left by a process that was killed.
+    await database.query(sql`delete from nodes`);
     const close = async () => {
       await database.close();
       lock.release();
@@ -68,7 +78,7 @@ async function openServer(
   const migrator = await MikroORM.init(withEntities(await databaseOptions(config, 'none'), entities));
   try {
     // Nodes that start at once queue here: the first migrates, the others find nothing to do.
-    await new Database(migrator).transaction(async (tx) => {
+    await new Database(migrator, serverChannels(config, migrator)).transaction(async (tx) => {
       await tx.query(sql`select pg_advisory_xact_lock(${MIGRATION_LOCK})`);
       await migrate(migrator, tell);
     });
@@ -76,7 +86,7 @@ async function openServer(
     await migrator.close();
   }
   const orm = await MikroORM.init(withEntities(await databaseOptions(config), entities));
-  const database = new Database(orm);
+  const database = new Database(orm, serverChannels(config, orm));
   return { orm, database, close: () => database.close() };
 }
 

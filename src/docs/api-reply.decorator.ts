@@ -23,6 +23,8 @@ export interface ReplyDescription {
   readonly description: string;
   readonly mediaType: string;
   readonly examples: Readonly<Record<string, unknown>>;
+  /** Header fields that are particular to it, with what they say. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 /** All that decorators say of a route. It becomes OpenAPI only where the documentation is served. */
@@ -54,10 +56,10 @@ export function ApiReply(
   status: number,
   schema: StandardSchemaV1 | null,
   description: string,
-  options: { readonly mediaType?: string; readonly examples?: Readonly<Record<string, unknown>> } = {},
+  options: Partial<Pick<ReplyDescription, 'mediaType' | 'examples' | 'headers'>> = {},
 ): MethodDecorator {
-  const { mediaType = 'application/json', examples = {} } = options;
-  return describe({ reply: { status, schema, description, mediaType, examples } });
+  const { mediaType = 'application/json', examples = {}, headers = {} } = options;
+  return describe({ reply: { status, schema, description, mediaType, examples, headers } });
 }
 
 /**

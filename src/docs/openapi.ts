@@ -1,5 +1,3 @@
-import { readFileSync } from 'node:fs';
-import { join } from 'node:path';
 import { MetadataScanner, ModulesContainer } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import {
@@ -14,15 +12,15 @@ import {
 } from '@nestjs/swagger';
 import { z } from 'zod';
 import type { Config } from '../../config/load.config.js';
-import { packageRoot } from '../../config/package-root.config.js';
+import { packageVersion } from '../../config/package-root.config.js';
 import { groupOf, routeDocs } from './api-reply.decorator.js';
+import { CLIENT_SCHEME, CLIENT_SECURITY, OAUTH_ERROR_SCHEMA } from './oauth-docs.js';
 import {
   type DocumentedRoute,
   describeRoute,
   type FieldMistake,
   PROBLEM_SCHEMA,
   problemResponses,
-  problemsOf,
 } from './route-problems.js';
 import { adaptSchemas, dropUnusedSchemas, moveExamples, nameOf, type Schemas } from './schemas.js';
 import { introduction, strategyDocs } from './strategy-docs.js';
@@ -58,6 +56,7 @@ export function buildOpenApi(app: NestFastifyApplication, config: Config): OpenA
     if (!METHODS.some((method) => item[method])) delete document.paths[path];
   }
   schemas['Problem'] = PROBLEM_SCHEMA;
+  schemas['OAuthError'] = OAUTH_ERROR_SCHEMA;
   dropUnusedSchemas(document);
   return document;
 }
@@ -73,7 +72,8 @@ function describeService(config: Config) {
     .addTag('Sign-in', 'Sign in, who am I, sign out.')
     .addTag('Devices', 'Where one is signed in.')
     .addTag('Services', 'What other services need to trust our tokens.')
-    .addTag('Health', 'For load balancers and monitoring.');
+    .addTag('Health', 'For load balancers and monitoring.')
+    .addSecurity(CLIENT_SCHEME, CLIENT_SECURITY);
   for (const name of config.auth.AUTH_STRATEGY)
     for (const [key, scheme] of Object.entries(strategyDocs(config, name).schemes))
       builder.addSecurity(key, scheme);
@@ -160,13 +160,16 @@ function complete(
     const description = docs.cookies === 'set' ? setCookie : 'Clears every cookie there ever was.';
     success.headers = { 'Set-Cookie': { description, schema: { type: 'string' } } };
   }
+  for (const [name, description] of Object.entries(docs.reply.headers))
+    success.headers = { ...success.headers, [name]: { description, schema: { type: 'string' } } };
   if (docs.reply.schema) {
     success.content = { [docs.reply.mediaType]: success.content?.['application/json'] ?? {} };
     moveExamples(success.content[docs.reply.mediaType], schemas, docs.reply.examples);
   }
   completeBody(operation, schemas, optionalBodies);
   const mistake = mistakeIn(operation, schemas);
-  Object.assign(operation.responses, problemResponses(problemsOf(route, method), config, mistake));
+  if (route.isOAuth) takeForm(operation);
+  Object.assign(operation.responses, problemResponses(route, method, config, mistake));
 }
 
 function completeBody(
@@ -187,11 +190,19 @@ function completeBody(
   moveExamples(media, schemas, {});
 }
 
+function takeForm({ requestBody }: OperationObject): void {
+  if (!requestBody || '$ref' in requestBody) return;
+  requestBody.content = {
+    'application/x-www-form-urlencoded': requestBody.content['application/json'] ?? {},
+  };
+}
+
 /** What may be wrong with a request of an operation: its first parameter or field. */
 function mistakeIn({ parameters = [], requestBody }: OperationObject, schemas: Schemas): FieldMistake {
   const [parameter] = parameters;
   if (parameter && 'name' in parameter) {
     const { enum: allowed = [] } = parameter.schema as { enum?: string[] };
+    if (allowed.length === 0) return { path: parameter.name, message: 'is malformed' };
     return { path: parameter.name, message: `must be ${allowed.join(', ').replace(/, (?=[^,]*$)/, ' or ')}` };
   }
   const media = requestBody && 'content' in requestBody ? requestBody.content['application/json'] : undefined;
@@ -200,13 +211,9 @@ function mistakeIn({ parameters = [], requestBody }: OperationObject, schemas: S
 }
 
 /** Any one of the accepted kinds; where a credential is read but not required, none will do as well. */
-function securityOf({ docs, access }: DocumentedRoute, config: Config): Record<string, string[]>[] {
+function securityOf({ docs, access, isOAuth }: DocumentedRoute, config: Config): Record<string, string[]>[] {
+  if (isOAuth) return [{ [CLIENT_SCHEME]: [] }];
   if (access === 'none' || docs.credentials === 'none') return [];
   const kinds = config.auth.AUTH_STRATEGY.flatMap((name) => Object.keys(strategyDocs(config, name).schemes));
   return [...(access === 'optional' ? [{}] : []), ...kinds.map((key) => ({ [key]: [] }))];
-}
-
-function packageVersion(): string {
-  const manifest = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
-  return (JSON.parse(manifest) as { version: string }).version;
 }

@@ -1,17 +1,24 @@
 import { PATH_METADATA } from '@nestjs/common/constants.js';
-import type { HeadersObject, ResponsesObject } from '@nestjs/swagger';
+import type { HeadersObject, MediaTypeObject, ResponsesObject } from '@nestjs/swagger';
 import type { Config } from '../../config/load.config.js';
+import { FORWARD_AUTH_PATH } from '../http/forward-auth-path.js';
+import { isOAuthPath } from '../http/oauth-endpoints.js';
 import { ACCESS, type Access } from '../http/public.decorator.js';
 import { PROBLEMS, type ProblemCode, problemEntry } from '../problems/problem.catalogue.js';
 import { Problem, type ProblemOptions } from '../problems/problem.js';
-import { isCounted } from '../throttle/rate-limiter.js';
+import { countedRequests } from '../throttle/rate-limiter.js';
 import type { RouteDocs } from './api-reply.decorator.js';
+import { oauthErrorContent, oauthErrorName, oauthOccurrence } from './oauth-docs.js';
 
 /** A documented route, with what its handler and class are marked with. */
 export interface DocumentedRoute {
   readonly docs: RouteDocs;
   readonly access: Access;
   readonly isThrottled: boolean;
+  /** Whether the Accept header of a request is looked at. */
+  readonly isNegotiated: boolean;
+  /** Whether it takes a form from a service client, and answers errors as OAuth 2.0 does. */
+  readonly isOAuth: boolean;
 }
 
 /** One entry of `errors` in a `validation_failed`. */
@@ -44,15 +51,24 @@ const OF_CLOSED_ROUTES: readonly ProblemCode[] = [
 export function describeRoute(docs: RouteDocs, handler: object, controller: object): DocumentedRoute {
   const marked = <T>(key: string) =>
     (Reflect.getMetadata(key, handler) ?? Reflect.getMetadata(key, controller)) as T | undefined;
+  const [prefix, rest] = [controller, handler].map((part) =>
+    String(Reflect.getMetadata(PATH_METADATA, part)),
+  );
+  const path = `/${prefix}/${rest}`.replaceAll(/\/+/g, '/');
   return {
     docs,
     access: marked<Access>(ACCESS) ?? 'required',
-    isThrottled: isCounted(`/${String(Reflect.getMetadata(PATH_METADATA, controller))}/`),
+    isThrottled: countedRequests(path) !== 'none',
+    isNegotiated: path !== FORWARD_AUTH_PATH,
+    isOAuth: isOAuthPath(path),
   };
 }
 
 /** Every code that a route can answer, in the order of the catalogue. */
-export function problemsOf({ docs, access, isThrottled }: DocumentedRoute, method: string): ProblemCode[] {
+function problemsOf(
+  { docs, access, isThrottled, isNegotiated }: DocumentedRoute,
+  method: string,
+): ProblemCode[] {
   const codes = new Set<ProblemCode>([
     ...docs.problems,
     ...(method === 'get' ? [] : OF_UNSAFE_METHODS),
@@ -60,7 +76,7 @@ export function problemsOf({ docs, access, isThrottled }: DocumentedRoute, metho
     // Credentials are read from the database.
     ...(access === 'none' ? [] : (['service_unavailable'] as const)),
     ...(isThrottled ? (['rate_limited'] as const) : []),
-    'not_acceptable',
+    ...(isNegotiated ? (['not_acceptable'] as const) : []),
     'internal_error',
   ]);
   return (Object.keys(PROBLEMS) as ProblemCode[]).filter((code) => codes.has(code));
@@ -72,34 +88,45 @@ export function problemsOf({ docs, access, isThrottled }: DocumentedRoute, metho
  * @param mistake what the example of `validation_failed` shows.
  */
 export function problemResponses(
-  codes: readonly ProblemCode[],
+  route: DocumentedRoute,
+  method: string,
   config: Config,
   mistake: FieldMistake,
 ): ResponsesObject {
-  const byStatus = Map.groupBy(codes, (code) => problemEntry(code).status);
+  const byStatus = Map.groupBy(problemsOf(route, method), (code) => problemEntry(code).status);
   return Object.fromEntries(
-    [...byStatus].map(([status, group]) => [
-      status,
-      {
-        description: group.map((code) => `\`${code}\`: ${problemEntry(code).meaning}`).join('\n\n'),
-        ...headersOf(status),
-        content: {
-          'application/problem+json': {
-            schema: { $ref: '#/components/schemas/Problem' },
-            examples: Object.fromEntries(
-              group.map((code) => [
-                code,
-                {
-                  summary: problemEntry(code).title,
-                  value: new Problem(code, occurrence(code, config, mistake)).body(EXAMPLE_REQUEST_ID),
-                },
-              ]),
-            ),
-          },
+    [...byStatus].map(([status, codes]) => {
+      const problems = codes.map(
+        (code) =>
+          new Problem(code, (route.isOAuth && oauthOccurrence(code)) || occurrence(code, config, mistake)),
+      );
+      return [
+        status,
+        {
+          description: codes
+            .map(
+              (code) => `\`${route.isOAuth ? oauthErrorName(code) : code}\`: ${problemEntry(code).meaning}`,
+            )
+            .join('\n\n'),
+          ...headersOf(status),
+          content: route.isOAuth ? oauthErrorContent(problems) : problemContent(problems),
         },
-      },
-    ]),
+      ];
+    }),
   );
+}
+
+function problemContent(problems: readonly Problem[]): Record<string, MediaTypeObject> {
+  const examples = problems.map((problem) => [
+    problem.code,
+    { summary: problemEntry(problem.code).title, value: problem.body(EXAMPLE_REQUEST_ID) },
+  ]);
+  return {
+    'application/problem+json': {
+      schema: { $ref: '#/components/schemas/Problem' },
+      examples: Object.fromEntries(examples),
+    },
+  };
 }
 
 /** The body of every error (RFC 9457). */

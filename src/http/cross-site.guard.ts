@@ -3,6 +3,7 @@ import type { FastifyRequest } from 'fastify';
 import type { AppConfig } from '../../config/app.config.js';
 import { APP_CONFIG } from '../../config/tokens.config.js';
 import { Problem } from '../problems/problem.js';
+import { isOAuthRequest } from './oauth-endpoints.js';
 
 /** Characters of a header field that are repeated, in a log or in an answer. */
 const QUOTED_MAX = 100;
@@ -22,8 +23,9 @@ export class CrossSiteGuard implements CanActivate {
     const request = context.switchToHttp().getRequest<FastifyRequest>();
     if (SAFE_METHODS.has(request.method)) return true;
     const { authorization, cookie, origin } = request.headers;
-    // A page cannot make a browser add Authorization by itself, and without a cookie nothing rides along.
-    if (authorization !== undefined && cookie === undefined) return true;
+    // A page cannot make a browser add Authorization by itself, and without a cookie nothing rides along. But names and
+    // passwords of Basic, which a person typed in once, a browser does add.
+    if (authorization !== undefined && cookie === undefined && !isOAuthRequest(request)) return true;
     const site = request.headers['sec-fetch-site'];
     if (site === undefined && origin === undefined) return true;
     if (site === 'same-origin' || site === 'none') return true;

@@ -8,7 +8,10 @@ import type { ProblemCode } from '../problems/problem.catalogue.js';
 import { Problem } from '../problems/problem.js';
 import { writeProblem } from '../problems/write-problem.js';
 import type { RateLimiter } from '../throttle/rate-limiter.js';
-import { acceptOnlyJson, BODY_LIMIT, bodyTypeProblem } from './json-body.js';
+import { BODY_LIMIT, bodyTypeProblem } from './body-type.js';
+import { acceptForms } from './form-body.js';
+import { FORWARD_AUTH_PATH } from './forward-auth-path.js';
+import { acceptOnlyJson } from './json-body.js';
 import type { RouteTable } from './route-table.js';
 import { securityHeaders } from './security-headers.js';
 
@@ -16,15 +19,15 @@ import { securityHeaders } from './security-headers.js';
 const TIMEOUTS = { headers: 10_000, request: 15_000, keepAlive: 72_000 };
 const HEADER_LIMIT = 16 * 1024;
 
-/** Replies are JSON of some kind, so a client must accept one. */
-const ACCEPTS_JSON = /\*\/\*|application\/(?:\*|(?:[a-z.-]+\+)?json)/i;
+/** Replies are JSON of some kind, signed or not, so a client must accept one. */
+const ACCEPTS_JSON = /\*\/\*|application\/(?:\*|(?:[a-z.-]+\+)?(?:json|jwt))/i;
 
 /** What Node.js itself takes for the one expectation there is (RFC 9110 §10.1.1), and answers. */
 const CONTINUE = /(?:^|\W)100-continue(?:$|\W)/i;
 
 /**
- * Fastify as Nest drives it: limits and timeouts, JSON bodies only, fixed security headers, one log line a
- * request. Everything a request passes before Nest stands here.
+ * Fastify as Nest drives it: limits and timeouts, JSON bodies (forms for OAuth alone), fixed security headers, one log
+ * line a request. Everything a request passes before Nest stands here.
  */
 export function createHttpAdapter(
   config: AppConfig,
@@ -76,6 +79,11 @@ export function createHttpAdapter(
     if (counting) counting.then(judge, proceed);
     else judge(null);
   });
+  fastify.addHook('onSend', (request: FastifyRequest, reply: FastifyReply, payload, proceed) => {
+    const counting = limiter.countRefusal(request, reply);
+    if (counting) counting.then(() => proceed(null, payload), proceed);
+    else proceed(null, payload);
+  });
   fastify.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done) => {
     request.log.info({
       event: 'request',
@@ -93,6 +101,7 @@ export function createHttpAdapter(
     fastify.server.emit('request', request, response),
   );
   acceptOnlyJson(fastify as never);
+  acceptForms(fastify as never);
   return adapter;
 }
 
@@ -109,12 +118,13 @@ function requestProblem(request: FastifyRequest): Problem | undefined {
   if (host === undefined && request.raw.httpVersion === '1.1')
     return new Problem('malformed_request', { detail: 'The Host header is missing.' });
   if (expect !== undefined && !CONTINUE.test(expect)) return new Problem('expectation_failed');
-  if (accept && !ACCEPTS_JSON.test(accept) && !servesPages(request)) return new Problem('not_acceptable');
+  if (accept && !ACCEPTS_JSON.test(accept) && isNegotiated(request)) return new Problem('not_acceptable');
   return bodyTypeProblem(request) ?? undefined;
 }
 
-function servesPages(request: FastifyRequest): boolean {
-  return request.url === '/docs' || request.url.startsWith('/docs/');
+function isNegotiated({ url, routeOptions }: FastifyRequest): boolean {
+  const servesPages = url === '/docs' || url.startsWith('/docs/');
+  return !servesPages && routeOptions.url !== FORWARD_AUTH_PATH;
 }
 
 /** Answers what is not HTTP, which never reaches a route, and closes the connection. */

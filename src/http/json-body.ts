@@ -1,21 +1,14 @@
-import type { IncomingHttpHeaders } from 'node:http';
-import type { FastifyInstance, FastifyRequest } from 'fastify';
+import type { FastifyInstance } from 'fastify';
 import { Problem } from '../problems/problem.js';
+import { BODY_LIMIT, unexpectedBody } from './body-type.js';
 
-/** The most that a request body may have, in bytes. */
-export const BODY_LIMIT = 16 * 1024;
-
-const JSON_TYPE = /^application\/json(?: *; *charset="?utf-8"?)?$/i;
-/** Methods whose bodies Fastify does not read. */
-const BODYLESS = new Set(['GET', 'HEAD']);
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Makes `application/json` in UTF-8 the only body there is. The content type is compared as a whole: a lax reading
- * of it once let forms pass as JSON, and with them cross-site requests (CVE-2022-41919). An empty body is none.
+ * Reads `application/json` in UTF-8, and nothing else unless a parser for it is added. An empty body is none.
  *
  * What is announced is judged by bodyTypeProblem(), before it is read. Whether a chunked body is empty shows only
- * then, so another type than JSON gets a parser that accepts nothing else.
+ * then, so another type than the expected one gets a parser that accepts nothing else.
  */
 export function acceptOnlyJson(fastify: FastifyInstance): void {
   fastify.removeAllContentTypeParsers();
@@ -37,37 +30,8 @@ export function acceptOnlyJson(fastify: FastifyInstance): void {
     },
   );
   fastify.addContentTypeParser('*', { parseAs: 'buffer', bodyLimit: BODY_LIMIT }, (request, body, done) =>
-    done(body.length === 0 ? null : unsupportedType(request.raw.headers), undefined),
+    done(body.length === 0 ? null : unexpectedBody(request), undefined),
   );
-}
-
-/** @returns the problem with how the body is announced, or null. */
-export function bodyTypeProblem(request: FastifyRequest): Problem | null {
-  const { headers } = request.raw;
-  const length = headers['content-length'];
-  const isChunked = headers['transfer-encoding'] !== undefined;
-  if (!isChunked && (length === undefined || /^0+$/.test(length))) {
-    // Fastify would look for a parser of a body that is not there.
-    delete headers['content-type'];
-    return null;
-  }
-  const problem = unsupportedType(headers);
-  // Without a body by their definition: nothing would be read, and so nothing be judged, later.
-  if (!problem || !isChunked || BODYLESS.has(request.method)) return problem;
-  // No parser but the one for empty bodies may have it.
-  delete headers['content-type'];
-  return null;
-}
-
-function unsupportedType(headers: IncomingHttpHeaders): Problem | null {
-  if (headers['content-encoding'] !== undefined && headers['content-encoding'] !== 'identity') {
-    return new Problem('unsupported_media_type', { detail: 'Send the body without a Content-Encoding.' });
-  }
-  const type = headers['content-type'];
-  if (type !== undefined && JSON_TYPE.test(type)) return null;
-  return new Problem('unsupported_media_type', {
-    detail: 'Send the body as Content-Type: application/json.',
-  });
 }
 
 function jsonError(error: Error): string {

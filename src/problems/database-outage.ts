@@ -1,8 +1,11 @@
 import { types } from 'node:util';
 import { ConnectionException, DriverException } from '@mikro-orm/core';
 
-/** Answers of PostgreSQL that mean "not now": connection (08), resources (53), shutdown (57), locks (55P03). */
-const UNAVAILABLE_STATES = /^(08...|53...|57...|55P03|40001|40P01|25P03)$/;
+/**
+ * Answers of PostgreSQL that mean "not now": connection (08), resources (53), shutdown (57), locks (55P03), and a server
+ * that lets nobody in (28, 3D000, 55000) or is a standby (25006).
+ */
+const UNAVAILABLE_STATES = /^(08...|53...|57...|55P03|40001|40P01|25P03|28...|3D000|55000|25006)$/;
 const UNAVAILABLE_SYSTEM =
   /^(ECONNREFUSED|ECONNRESET|ETIMEDOUT|EPIPE|ENOTFOUND|EAI_AGAIN|EHOSTUNREACH|ENETUNREACH|ENOENT)$/;
 const UNAVAILABLE_MESSAGES =

@@ -23,7 +23,8 @@ export const PROBLEMS = {
   malformed_body: {
     status: 400,
     title: 'The body is not valid JSON',
-    meaning: 'The body is not JSON in UTF-8, or holds a forbidden key such as `__proto__`.',
+    meaning:
+      'The body is not JSON in UTF-8, or holds a forbidden key such as `__proto__`; where a form is expected, it is none.',
   },
   malformed_request: {
     status: 400,
@@ -39,6 +40,12 @@ export const PROBLEMS = {
     status: 400,
     title: 'The request carries credentials of different people',
     meaning: 'Two live credentials belong to different accounts. Send one.',
+  },
+  unauthorized_client: {
+    status: 400,
+    title: 'The client may not do this',
+    meaning:
+      'Only at `/introspect` and `/revoke`, as `error` (RFC 6749): the service client was added without this permission.',
   },
   authentication_required: {
     status: 401,
@@ -94,6 +101,12 @@ export const PROBLEMS = {
       'A token that was replaced came back after the grace time: the session was ended, because a thief may hold it.',
     action: 'login',
   },
+  invalid_client: {
+    status: 401,
+    title: 'The client is not authenticated',
+    meaning:
+      'Only at `/introspect` and `/revoke`, as `error` (RFC 6749): no service client, an unknown one, or a wrong secret.',
+  },
   cross_site_request: {
     status: 403,
     title: 'The request comes from another site',
@@ -138,7 +151,8 @@ export const PROBLEMS = {
   unsupported_media_type: {
     status: 415,
     title: 'Unsupported media type',
-    meaning: 'Bodies must be `application/json`, in UTF-8, without a content encoding.',
+    meaning:
+      'Bodies must be `application/json`, in UTF-8, without a content encoding; forms at `/introspect` and `/revoke`.',
   },
   expectation_failed: {
     status: 417,

@@ -44,8 +44,9 @@ export class Problem extends Error {
   }
 }
 
-/** RFC 6750 §3.1: an error code only where a credential was sent. */
+/** RFC 6750 §3.1: an error code only where a credential was sent. Service clients come with Basic (RFC 6749 §2.3.1). */
 function challenge(code: ProblemCode): string {
+  if (code === 'invalid_client') return 'Basic realm="traffy", Bearer realm="traffy"';
   return code.startsWith('credential_')
     ? 'Bearer realm="traffy", error="invalid_token"'
     : 'Bearer realm="traffy"';

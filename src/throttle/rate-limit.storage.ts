@@ -34,24 +34,23 @@ export class RateLimitStorage implements ThrottlerStorage {
   constructor(private readonly redis: RedisConnection) {}
 
   /** @param ttl window in milliseconds, as the throttler gives it; the record speaks in seconds. */
-  async increment(
+  increment(
     key: string,
     ttl: number,
     limit: number,
     _blockDuration: number,
     throttlerName: string,
   ): Promise<RateLimitRecord> {
-    const { usual, fallback } = this.countersOf(throttlerName, limit, Math.ceil(ttl / 1000));
-    try {
-      return await consume(usual, key);
-    } catch (error) {
-      // The library's own fallback does not tell that it was used, and the reply must say the limit in force.
-      if (!fallback) throw error;
-      return consume(fallback, key);
-    }
+    return ask(this.countersOf(throttlerName, limit, ttl), (limiter) => consume(limiter, key));
   }
 
-  private countersOf(name: string, points: number, duration: number): Counters {
+  /** What increment() would find, and counts nothing. @param ttl window in milliseconds. */
+  look(key: string, ttl: number, limit: number, throttlerName: string): Promise<RateLimitRecord> {
+    return ask(this.countersOf(throttlerName, limit, ttl), (limiter) => read(limiter, key));
+  }
+
+  private countersOf(name: string, points: number, ttl: number): Counters {
+    const duration = Math.ceil(ttl / 1000);
     const id = `${name}:${points}:${duration}`;
     let counters = this.counters.get(id);
     if (!counters) {
@@ -80,7 +79,20 @@ export class RateLimitStorage implements ThrottlerStorage {
   }
 }
 
-/** @throws what the store throws when it cannot count. */
+/** @throws what the store throws when it cannot tell. */
+async function ask(
+  { usual, fallback }: Counters,
+  question: (limiter: RateLimiterAbstract) => Promise<RateLimitRecord>,
+): Promise<RateLimitRecord> {
+  try {
+    return await question(usual);
+  } catch (error) {
+    // The library's own fallback does not tell that it was used, and the reply must say the limit in force.
+    if (!fallback) throw error;
+    return question(fallback);
+  }
+}
+
 async function consume(limiter: RateLimiterAbstract, key: string): Promise<RateLimitRecord> {
   try {
     return toRecord(limiter, await limiter.consume(key), false);
@@ -89,6 +101,14 @@ async function consume(limiter: RateLimiterAbstract, key: string): Promise<RateL
     if (rejection instanceof RateLimiterRes) return toRecord(limiter, rejection, true);
     throw rejection;
   }
+}
+
+async function read(limiter: RateLimiterAbstract, key: string): Promise<RateLimitRecord> {
+  const counted = await limiter.get(key);
+  // In memory a window that has passed stays until its timer fires.
+  if (!counted || counted.msBeforeNext <= 0)
+    return toRecord(limiter, new RateLimiterRes(limiter.points, limiter.duration * 1000, 0), false);
+  return toRecord(limiter, counted, counted.consumedPoints >= limiter.points);
 }
 
 function toRecord(

@@ -1,16 +1,15 @@
 import {
-  constants,
   createHmac,
   createPrivateKey,
   createPublicKey,
   generateKeyPairSync,
   type KeyObject,
-  sign,
 } from 'node:crypto';
 import { sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
 import type { SigningAlgorithm } from '../../config/auth.config.js';
 import { seal, unseal } from '../../src/auth/keys/secrets.js';
+import { signWith } from '../../src/vectors/forge.js';
 import type { TestApp } from './app.js';
 
 /** A key pair that tokens are made with, of ours or of an attacker. */
@@ -51,14 +50,18 @@ export function newKey(algorithm: SigningAlgorithm, shape: { curve?: string; bit
   return { kid: uuidv7(), algorithm, ...pair };
 }
 
-/** Puts a key into the database as another node would that just made it. */
-export async function storeKey(app: TestApp, key: TestKey, state = 'next'): Promise<void> {
-  const jwk = { ...key.publicKey.export({ format: 'jwk' }), kid: key.kid, alg: key.algorithm, use: 'sig' };
+/** How a key stands in a key set. */
+export function publicJwk({ kid, algorithm, publicKey }: TestKey): Record<string, unknown> {
+  return { ...publicKey.export({ format: 'jwk' }), kid, alg: algorithm, use: 'sig' };
+}
+
+/** Puts a key into the database that this application did not make, and that is published. */
+export async function storeKey(app: TestApp, key: TestKey, state = 'previous'): Promise<void> {
   const der = key.privateKey.export({ format: 'der', type: 'pkcs8' });
   const sealed = seal(app.config.auth.AUTH_SECRETS, PURPOSE, key.kid, der);
   await app.query(
     sql`insert into signing_keys (kid, algorithm, state, public_jwk, private_key)
-        values (${key.kid}, ${key.algorithm}, ${state}, ${JSON.stringify(jwk)}::jsonb, ${sealed})`,
+        values (${key.kid}, ${key.algorithm}, ${state}, ${JSON.stringify(publicJwk(key))}::jsonb, ${sealed})`,
   );
 }
 
@@ -149,22 +152,10 @@ export function otherSpellings(part: string): string[] {
 }
 
 function signatureOf(input: string, key: KeyObject, algorithm: string): Buffer {
-  const hash = `sha${algorithm.slice(2)}`;
-  const data = Buffer.from(input);
-  switch (algorithm.slice(0, 2)) {
-    case 'HS':
-      return createHmac(hash, key).update(data).digest();
-    case 'ES':
-      return sign(hash, data, { key, dsaEncoding: 'ieee-p1363' });
-    case 'PS':
-      return sign(hash, data, {
-        key,
-        padding: constants.RSA_PKCS1_PSS_PADDING,
-        saltLength: constants.RSA_PSS_SALTLEN_DIGEST,
-      });
-    default:
-      return sign(hash, data, key);
-  }
+  if (!algorithm.startsWith('HS')) return signWith(key, algorithm)(input);
+  return createHmac(`sha${algorithm.slice(2)}`, key)
+    .update(input)
+    .digest();
 }
 
 function decodePart(part: string): Record<string, unknown> {

@@ -78,3 +78,8 @@ export async function signIn(app: TestApp, email?: string, password = PASSWORD):
     sessionId: reply.body['session'].id,
   };
 }
+
+/** The access token of a sign-in where tokens are issued. */
+export function accessTokenOf({ reply }: SignedIn): string {
+  return reply.body['access_token'] as string;
+}

@@ -22,8 +22,11 @@ export class JwksController {
   @Header('cross-origin-resource-policy', 'cross-origin')
   @ApiRoute({ summary: 'The public keys of access tokens', operationId: 'jwks' })
   @ApiReply(200, jwksReplySchema, 'The key set (RFC 7517)', { mediaType: 'application/jwk-set+json' })
-  jwks(@Res({ passthrough: true }) reply: FastifyReply): Promise<JsonWebKeySet> {
-    reply.header('cache-control', `public, max-age=${this.config.JWKS_MAX_AGE}`);
-    return this.keys.jwks();
+  async jwks(@Res({ passthrough: true }) reply: FastifyReply): Promise<JsonWebKeySet> {
+    const keySet = await this.keys.jwks();
+    // What could not be read anew has used up a part of its time: when all of it is over, a key that it lacks may sign.
+    const maxAge = Math.max(0, this.config.JWKS_MAX_AGE - Math.floor(this.keys.age));
+    reply.header('cache-control', `public, max-age=${maxAge}`);
+    return keySet;
   }
 }

@@ -7,7 +7,7 @@ const TAG_BYTES = 16;
  * What a secret of AUTH_SECRETS is used for. Each purpose has a key of its own (HKDF-SHA-256, RFC 5869), so that
  * one cannot be played against another.
  */
-export type Purpose = 'signing-key-encryption' | 'refresh-successor';
+export type Purpose = 'signing-key-encryption' | 'refresh-successor' | 'exchange';
 
 const derived = new Map<string, Buffer>();
 
@@ -46,20 +46,37 @@ export function unseal(
   context: string,
   sealed: Buffer,
 ): Buffer | null {
+  for (const secret of secrets) {
+    const plaintext = open(secret, purpose, context, sealed);
+    if (plaintext) return plaintext;
+  }
+  return null;
+}
+
+/** Which of the secrets opens it, counted from 0; null if none does. */
+export function sealedUnder(
+  secrets: readonly string[],
+  purpose: Purpose,
+  context: string,
+  sealed: Buffer,
+): number | null {
+  const index = secrets.findIndex((secret) => open(secret, purpose, context, sealed) !== null);
+  return index === -1 ? null : index;
+}
+
+function open(secret: string, purpose: Purpose, context: string, sealed: Buffer): Buffer | null {
   const nonce = sealed.subarray(0, NONCE_BYTES);
   const tag = sealed.subarray(NONCE_BYTES, NONCE_BYTES + TAG_BYTES);
   const ciphertext = sealed.subarray(NONCE_BYTES + TAG_BYTES);
-  for (const secret of secrets) {
-    try {
-      const decipher = createDecipheriv('aes-256-gcm', purposeKey(secret, purpose), nonce, {
-        authTagLength: TAG_BYTES,
-      })
-        .setAAD(Buffer.from(context))
-        .setAuthTag(tag);
-      return Buffer.concat([decipher.update(ciphertext), decipher.final()]);
-    } catch {
-      // Not sealed under this one; the next may be it.
-    }
+  try {
+    const decipher = createDecipheriv('aes-256-gcm', purposeKey(secret, purpose), nonce, {
+      authTagLength: TAG_BYTES,
+    })
+      .setAAD(Buffer.from(context))
+      .setAuthTag(tag);
+    return Buffer.concat([decipher.update(ciphertext), decipher.final()]);
+  } catch {
+    // Not sealed under this one, or damaged.
+    return null;
   }
-  return null;
 }

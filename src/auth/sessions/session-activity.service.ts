@@ -1,9 +1,10 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
+import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import type { AuthConfig } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
+import { Database } from '../../database/database.js';
 import { LOGGER } from '../../logging/logger.js';
-import { SessionsService } from './sessions.service.js';
 
 /** Seconds between two writes at most; where sessions idle out sooner, a quarter of that time. */
 const INTERVAL_MAX = 60;
@@ -23,13 +24,15 @@ export class SessionActivity implements OnApplicationShutdown {
   private used = new Map<string, number>();
   /** Seconds. */
   private readonly interval: number;
+  private readonly idleTtl: number;
   private readonly timer: NodeJS.Timeout;
 
   constructor(
-    private readonly sessions: SessionsService,
+    private readonly database: Database,
     @Inject(AUTH_CONFIG) config: AuthConfig,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
+    this.idleTtl = config.SESSION_IDLE_TTL;
     this.interval = Math.min(INTERVAL_MAX, config.SESSION_IDLE_TTL / 4);
     this.timer = setInterval(() => void this.flush(), this.interval * 1000).unref();
   }
@@ -48,9 +51,8 @@ export class SessionActivity implements OnApplicationShutdown {
       const batch = noted.slice(start, start + BATCH);
       const now = performance.now();
       try {
-        await this.sessions.markUsed(
+        await this.write(
           batch.map(([sessionId, usedAt]) => ({ sessionId, secondsAgo: (now - usedAt) / 1000 })),
-          this.interval * ALMOST,
         );
       } catch (error) {
         for (const [sessionId, usedAt] of batch) {
@@ -64,5 +66,25 @@ export class SessionActivity implements OnApplicationShutdown {
   async onApplicationShutdown(): Promise<void> {
     clearInterval(this.timer);
     await this.flush();
+  }
+
+  /**
+   * Records when sessions were used. One that was not live at that time stays dead.
+   *
+   * @param uses the ids, each with how many seconds ago it was used.
+   */
+  private async write(
+    uses: readonly { readonly sessionId: string; readonly secondsAgo: number }[],
+  ): Promise<void> {
+    const ids = uses.map(({ sessionId }) => sessionId);
+    const ages = uses.map(({ secondsAgo }) => secondsAgo);
+    await this.database.query(
+      sql`update sessions s set last_used_at = use.at
+          from (select id, now() - make_interval(secs => age) as at
+                from unnest(${ids}::uuid[], ${ages}::float8[]) as noted(id, age)) as use
+          where s.id = use.id and s.revoked_at is null and s.expires_at > use.at
+            and s.last_used_at > use.at - make_interval(secs => ${this.idleTtl})
+            and s.last_used_at < use.at - make_interval(secs => ${this.interval * ALMOST})`,
+    );
   }
 }

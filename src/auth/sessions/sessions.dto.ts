@@ -11,7 +11,7 @@ const deviceSchema = z
   .object({
     id: z.uuid(),
     current: z.boolean().meta({ description: 'Whether this request came with it.' }),
-    strategy: z.string().meta({ description: 'What issued at sign-in.' }),
+    strategy: z.string().meta({ description: 'The kind of its credential.' }),
     created_at: z.iso.datetime(),
     last_used_at: z.iso.datetime().meta({ description: 'To within a minute.' }),
     ip: z.string().nullable().meta({ description: 'Where the sign-in came from.' }),

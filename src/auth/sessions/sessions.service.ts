@@ -5,27 +5,17 @@ import type { AuthConfig, StrategyName } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
 import { Database, type Queries } from '../../database/database.js';
 import type { Client } from '../../http/client.decorator.js';
-
-/** A session that is good, and whose it is. */
-export interface LiveSession {
-  readonly sessionId: string;
-  readonly userId: string;
-  /** As its owner wrote it. */
-  readonly email: string;
-  /** Which strategy issued at sign-in. */
-  readonly strategy: StrategyName;
-  readonly createdAt: Date;
-  readonly expiresAt: Date;
-  /** When the person last proved who they are: `auth_time`. */
-  readonly authenticatedAt: Date;
-  /** How: RFC 8176 `amr` values. */
-  readonly methods: readonly string[];
-}
-
-/** What the database says of a session, by its own clock. */
-export type SessionState =
-  | { readonly state: 'live'; readonly session: LiveSession }
-  | { readonly state: 'expired' | 'revoked'; readonly sessionId: string; readonly userId: string };
+import { Unavailable } from '../../problems/overload.js';
+import { cutOff } from './cut-off.js';
+import { RevocationFeed } from './revocation-feed.service.js';
+import {
+  isLive,
+  type LiveSession,
+  readState,
+  type SessionRow,
+  type SessionState,
+  stateColumns,
+} from './session-state.js';
 
 /** A live session as its owner sees it in a list. */
 export interface SessionListing {
@@ -39,19 +29,17 @@ export interface SessionListing {
 }
 
 export type RevocationReason =
-  'logout' | 'logout_global' | 'logout_others' | 'replaced' | 'limit' | 'refresh_reused' | 'device_removed';
+  | 'logout'
+  | 'logout_global'
+  | 'logout_others'
+  | 'replaced'
+  | 'limit'
+  | 'refresh_reused'
+  | 'device_removed'
+  | 'revoked_by_service';
 
-interface SessionRow {
-  id: string;
-  user_id: string;
-  email: string;
-  strategy: StrategyName;
-  created_at: Date | string;
-  expires_at: Date | string;
-  authenticated_at: Date | string;
-  methods: string[];
-  state: SessionState['state'];
-}
+/** Seconds that may lie between the note of an access token and its signature. */
+const MINTING_TIME = 60;
 
 interface ListingRow {
   id: string;
@@ -70,6 +58,7 @@ interface ListingRow {
 export class SessionsService {
   constructor(
     private readonly database: Database,
+    private readonly feed: RevocationFeed,
     @Inject(AUTH_CONFIG) private readonly config: AuthConfig,
   ) {}
 
@@ -90,13 +79,12 @@ export class SessionsService {
           values (${id}, ${userId}, ${strategy}, ${[...methods]},
                   now() + make_interval(secs => ${this.config.SESSION_ABSOLUTE_TTL}), ${client.ip}, ${client.userAgent})`,
     );
-    await tx.query(
-      sql`update sessions set revoked_at = now(), revoked_reason = ${'limit' satisfies RevocationReason}
-          where id in (select s.id from sessions s where s.user_id = ${userId} and s.id <> ${id} and ${this.isLive}
-                       order by s.created_at desc, s.id desc offset ${this.config.SESSIONS_PER_USER - 1})`,
-    );
+    const beyondLimit = sql`id in (select s.id from sessions s where s.user_id = ${userId} and s.id <> ${id} and ${this.isLive}
+      order by s.created_at desc, s.id desc offset ${this.config.SESSIONS_PER_USER - 1})`;
+    await this.revokeWhere(tx, beyondLimit, 'limit');
     const created = await this.findById(id, tx);
-    if (created?.state !== 'live') throw new Error('a new session is not live');
+    // Whatever was made before a moment may just have been declared dead.
+    if (created?.state !== 'live') throw new Unavailable('the session ended while it was made');
     return created.session;
   }
 
@@ -106,8 +94,8 @@ export class SessionsService {
   }
 
   /** The session whose cookie has this SHA-256. */
-  findBySecretHash(hash: Buffer): Promise<SessionState | null> {
-    return this.findOne(this.database, sql`s.secret_hash = ${hash}`);
+  findBySecretHash(hash: Buffer, queries: Queries = this.database): Promise<SessionState | null> {
+    return this.findOne(queries, sql`(s.secret_hash = ${hash} or s.exchange_hash = ${hash})`);
   }
 
   /** The live sessions of a person, the newest first. */
@@ -132,9 +120,46 @@ export class SessionsService {
     return (await this.revokeWhere(this.database, condition, reason)) === 1;
   }
 
-  /** Keeps the SHA-256 of the cookie's value. */
+  /**
+   * Ends every session that was made before a moment: of one person, or, with null, of everybody.
+   *
+   * @param before now by default, and at the latest.
+   */
+  async revokeMadeBefore(userId: string | null, before: Date | null = null): Promise<void> {
+    await cutOff(this.database, userId, before);
+    await this.feed.catchUp();
+  }
+
+  /**
+   * Notes, in the transaction that issues it, that a session is used and gets an access token.
+   *
+   * @returns the time to stamp it with: what is declared dead while it is signed is then older than that.
+   */
+  async noteAccessToken(tx: Queries, sessionId: string): Promise<Date> {
+    const [row] = await tx.query(
+      sql<{ now: Date | string }>`update sessions set last_used_at = greatest(last_used_at, now()),
+            access_expires_at = greatest(access_expires_at, now() + make_interval(secs => ${this.config.ACCESS_TOKEN_TTL + MINTING_TIME}))
+          where id = ${sessionId} returning now()`,
+    );
+    if (!row) throw new Unavailable('the session was deleted meanwhile');
+    return new Date(row.now);
+  }
+
+  /** Declares dead the access tokens of sessions that go on without, also to services that verify by themselves. */
+  async endAccessTokens(tx: Queries, sessionIds: readonly string[]): Promise<void> {
+    // Tokens are stamped in whole seconds, and one of this second may be out already.
+    await tx.query(
+      sql`update sessions set tokens_valid_from = date_trunc('second', clock_timestamp()) + interval '1 second'
+          where id = any(${[...sessionIds]}::uuid[])`,
+    );
+  }
+
+  /** Keeps the SHA-256 of the cookie's value; while the session is exchanged, beside that of the old one. */
   async setSecretHash(tx: Queries, sessionId: string, hash: Buffer): Promise<void> {
-    await tx.query(sql`update sessions set secret_hash = ${hash} where id = ${sessionId}`);
+    await tx.query(
+      sql`update sessions set secret_hash = case when exchange_to is null then ${hash} else secret_hash end,
+            exchange_hash = case when exchange_to is null then null else ${hash}::bytea end where id = ${sessionId}`,
+    );
   }
 
   /**
@@ -160,41 +185,15 @@ export class SessionsService {
     );
   }
 
-  /**
-   * Records when sessions were used. One that was not live at that time stays dead.
-   *
-   * @param uses the ids, each with how many seconds ago it was used.
-   * @param leastNews seconds that a use must be newer than the recorded one to be written.
-   */
-  async markUsed(
-    uses: readonly { readonly sessionId: string; readonly secondsAgo: number }[],
-    leastNews: number,
-  ): Promise<void> {
-    const ids = uses.map(({ sessionId }) => sessionId);
-    const ages = uses.map(({ secondsAgo }) => secondsAgo);
-    await this.database.query(
-      sql`update sessions s set last_used_at = use.at
-          from (select id, now() - make_interval(secs => age) as at
-                from unnest(${ids}::uuid[], ${ages}::float8[]) as noted(id, age)) as use
-          where s.id = use.id and s.revoked_at is null and s.expires_at > use.at
-            and s.last_used_at > use.at - make_interval(secs => ${this.config.SESSION_IDLE_TTL})
-            and s.last_used_at < use.at - make_interval(secs => ${leastNews})`,
-    );
-  }
-
-  /** The condition on `sessions s` that makes one live: not revoked, not idle too long, not past its end. */
   private get isLive(): RawBuilder<boolean> {
-    return sql<boolean>`(s.revoked_at is null and s.expires_at > now()
-      and s.last_used_at > now() - make_interval(secs => ${this.config.SESSION_IDLE_TTL}))`;
+    return isLive(this.config.SESSION_IDLE_TTL);
   }
 
   private async findOne(queries: Queries, condition: RawBuilder<unknown>): Promise<SessionState | null> {
     const [row] = await queries.query(
-      sql<SessionRow>`select s.id, s.user_id, u.email, s.strategy, s.created_at, s.expires_at, s.authenticated_at, s.methods,
-          case when s.revoked_at is not null then 'revoked' when ${this.isLive} then 'live' else 'expired' end as state
-        from sessions s join users u on u.id = s.user_id where ${condition}`,
+      sql<SessionRow>`select ${stateColumns(this.config.SESSION_IDLE_TTL)} from sessions s join users u on u.id = s.user_id where ${condition}`,
     );
-    return row ? toState(row) : null;
+    return row ? readState(row) : null;
   }
 
   private async revokeWhere(
@@ -203,24 +202,13 @@ export class SessionsService {
     reason: RevocationReason,
   ): Promise<number> {
     const revoked = await queries.query(
+      // Locked in one order, whoever comes: two that end several sessions each must not wait for one another.
       sql`update sessions set revoked_at = now(), revoked_reason = ${reason}
-          where ${condition} and revoked_at is null returning id`,
+          where id in (select id from sessions where ${condition} and revoked_at is null order by id for update)
+          returning id`,
     );
+    // The reply must not leave before this node knows; the others hear it by themselves.
+    if (revoked.length > 0) await queries.afterCommit(() => this.feed.catchUp());
     return revoked.length;
   }
-}
-
-function toState(row: SessionRow): SessionState {
-  if (row.state !== 'live') return { state: row.state, sessionId: row.id, userId: row.user_id };
-  const session: LiveSession = {
-    sessionId: row.id,
-    userId: row.user_id,
-    email: row.email,
-    strategy: row.strategy,
-    createdAt: new Date(row.created_at),
-    expiresAt: new Date(row.expires_at),
-    authenticatedAt: new Date(row.authenticated_at),
-    methods: row.methods,
-  };
-  return { state: 'live', session };
 }

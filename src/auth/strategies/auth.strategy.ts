@@ -1,7 +1,8 @@
 import type { StrategyName } from '../../../config/auth.config.js';
 import type { Queries } from '../../database/database.js';
 import type { CookieName } from '../../http/cookies.js';
-import type { LiveSession } from '../sessions/sessions.service.js';
+import type { AccessTokenClaims } from '../../verify/access-token.gate.js';
+import type { LiveSession } from '../sessions/session-state.js';
 
 /** How token fields travel: in the body for `Authorization`, or in cookies that scripts cannot read. */
 export type Transport = 'bearer' | 'cookie';
@@ -43,8 +44,25 @@ export interface AuthStrategy {
   extract(headers: CredentialHeaders): PresentedCredential[];
   /** What a refusal of the Passport strategy means. */
   explain(failure: unknown, credential: PresentedCredential): DeadCredential;
-  /** Makes a credential for a session, in the transaction that made the session. */
-  issue(tx: Queries, session: LiveSession, transport: Transport): Promise<IssuedCredential>;
+  /**
+   * Whether a credential that was good a moment ago still is, in a transaction that holds the lock of its session's row:
+   * what was verified may be remembered, and whatever issues must not go by that.
+   */
+  confirm(tx: Queries, session: LiveSession, credential: PresentedCredential): Promise<boolean>;
+  /** What a credential of this kind says of itself, where it is not opaque. Only for a value that was read before. */
+  claims?(value: string): AccessTokenClaims | null;
+  /**
+   * Makes a credential for a session, in the transaction that made the session, or that exchanges a credential of
+   * another kind for this one.
+   *
+   * @param secret 32 bytes that nobody knows, to make it of: the same ones must give the same credential again.
+   */
+  issue(tx: Queries, session: LiveSession, transport: Transport, secret: Buffer): Promise<IssuedCredential>;
+  /**
+   * Tidies up after sessions that were exchanged for another kind, in that transaction. Their credentials of this
+   * kind count as dead already; so this is only for what the strategy keeps elsewhere, or others have to be told.
+   */
+  withdraw?(tx: Queries, sessionIds: readonly string[]): Promise<void>;
 }
 
 /** The scheme name is case-insensitive (RFC 9110 §11.1). One pass: the header may have 16 KiB of spaces. */

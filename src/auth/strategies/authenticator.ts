@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
 import passport from 'passport';
-import type { AuthConfig } from '../../../config/auth.config.js';
+import type { AuthConfig, StrategyName } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
-import type { LiveSession } from '../sessions/sessions.service.js';
+import type { AccessTokenClaims } from '../../verify/access-token.gate.js';
+import { holds } from '../exchange/pending-exchanges.service.js';
+import type { LiveSession } from '../sessions/session-state.js';
 import type {
   AuthStrategy,
   CredentialHeaders,
@@ -15,7 +17,12 @@ import { StrategyTable } from './strategy.table.js';
 
 /** What one credential of a request turned out to be. */
 export type Verdict =
-  | { readonly status: 'live'; readonly session: LiveSession }
+  | {
+      readonly status: 'live';
+      readonly kind: StrategyName;
+      readonly session: LiveSession;
+      readonly credential: PresentedCredential;
+    }
   | { readonly status: 'dead'; readonly dead: DeadCredential };
 
 /** What all credentials of a request together say. */
@@ -27,6 +34,13 @@ export interface Authentication {
   readonly dead: DeadCredential | null;
   /** Live credentials of different people. */
   readonly hasConflict: boolean;
+}
+
+/** What a value is that another service was shown. */
+export interface Inspection {
+  readonly verdict: Verdict;
+  /** What it says of itself; null where it is opaque. */
+  readonly claims: AccessTokenClaims | null;
 }
 
 /** What a Passport strategy answered: success with a value, or failure with its reason. */
@@ -70,6 +84,22 @@ export class Authenticator {
   }
 
   /**
+   * Judges a value that another service was shown, by every strategy: none takes what is of another kind.
+   *
+   * @returns null for a value that names no session. One that died, or is of a kind that is not accepted here, does.
+   * @throws when a verdict is impossible, because the database is away.
+   */
+  async inspect(value: string): Promise<Inspection | null> {
+    for (const strategy of this.strategies.all) {
+      const isAccepted = this.config.AUTH_STRATEGY.includes(strategy.name);
+      const judged = await this.judge(strategy, { value, via: 'authorization' });
+      const verdict = isAccepted ? judged : asNotAccepted(judged);
+      if (sessionIdOf(verdict) !== null) return { verdict, claims: strategy.claims?.(value) ?? null };
+    }
+    return null;
+  }
+
+  /**
    * Runs one Passport strategy on one credential.
    *
    * @throws what the strategy reports as an error.
@@ -90,15 +120,22 @@ export class Authenticator {
 
   private async judge(strategy: AuthStrategy, credential: PresentedCredential): Promise<Verdict> {
     const outcome = await this.run<LiveSession>(strategy.name, credential);
-    return 'success' in outcome
-      ? { status: 'live', session: outcome.success }
-      : { status: 'dead', dead: strategy.explain(outcome.failure, credential) };
+    if ('failure' in outcome) return { status: 'dead', dead: strategy.explain(outcome.failure, credential) };
+    const session = outcome.success;
+    // After an exchange the old kind is dead, whatever a strategy still knows of it.
+    if (!holds(session, strategy.name))
+      return { status: 'dead', dead: { reason: 'invalid', action: 'login', sessionId: null } };
+    return { status: 'live', kind: strategy.name, session, credential };
   }
 }
 
 function asNotAccepted(verdict: Verdict): Verdict {
-  const sessionId = verdict.status === 'live' ? verdict.session.sessionId : verdict.dead.sessionId;
-  return { status: 'dead', dead: { reason: 'invalid', action: 'login', sessionId } };
+  return { status: 'dead', dead: { reason: 'invalid', action: 'login', sessionId: sessionIdOf(verdict) } };
+}
+
+/** The session that a credential proves to have belonged to, live or not; null if it proves none. */
+export function sessionIdOf(verdict: Verdict): string | null {
+  return verdict.status === 'live' ? verdict.session.sessionId : verdict.dead.sessionId;
 }
 
 /** The live sessions among verdicts, the one that counts first. */

@@ -7,9 +7,14 @@ const BODY = /^[A-Za-z0-9_-]{43}$/;
 /** Prefixes let a secret scanner find a leaked token. */
 export type TokenPrefix = `trf_${string}_`;
 
+/** The random bytes that a token is made of. */
+export function createSecret(): Buffer {
+  return randomBytes(SECRET_BYTES);
+}
+
 /** A fresh random token. */
 export function createToken(prefix: TokenPrefix): string {
-  return encodeToken(prefix, randomBytes(SECRET_BYTES));
+  return encodeToken(prefix, createSecret());
 }
 
 /** A token of 32 given bytes. */

@@ -20,12 +20,13 @@ export class StrategyTable {
     /** In the order of the table. */
     readonly all: readonly AuthStrategy[],
   ) {
-    this.issuing = find(all, issuing);
+    this.issuing = this.get(issuing);
   }
-}
 
-function find(all: readonly AuthStrategy[], name: StrategyName): AuthStrategy {
-  const found = all.find((strategy) => strategy.name === name);
-  if (!found) throw new Error(`no strategy stands in the table for ${name}`);
-  return found;
+  /** The strategy of a kind of credential. */
+  get(name: StrategyName): AuthStrategy {
+    const found = this.all.find((strategy) => strategy.name === name);
+    if (!found) throw new Error(`no strategy stands in the table for ${name}`);
+    return found;
+  }
 }

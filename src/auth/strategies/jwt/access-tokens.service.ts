@@ -6,9 +6,10 @@ import type { AuthConfig } from '../../../../config/auth.config.js';
 import { APP_CONFIG, AUTH_CONFIG } from '../../../../config/tokens.config.js';
 import type { AccessTokenClaims } from '../../../verify/access-token.gate.js';
 import { SigningKeys } from '../../keys/signing-keys.service.js';
-import type { LiveSession } from '../../sessions/sessions.service.js';
+import type { LiveSession } from '../../sessions/session-state.js';
 
-const CLIENT_ID = 'traffy';
+/** Whom our access tokens are issued to: the `client_id` of every one. */
+export const CLIENT_ID = 'traffy';
 /** Seconds that a verifier's clock may be behind ours without seeing a token "from the future". */
 const NOT_BEFORE_MARGIN = 5;
 
@@ -28,10 +29,16 @@ export class AccessTokens {
     @Inject(AUTH_CONFIG) private readonly config: AuthConfig,
   ) {}
 
-  /** A token for a session; it never outlives it. */
-  async issue(session: LiveSession): Promise<AccessToken> {
+  /**
+   * A token for a session; it never outlives it.
+   *
+   * @param issuedAt when the transaction that issues it began, by the database's clock.
+   */
+  async issue(session: LiveSession, issuedAt: Date): Promise<AccessToken> {
     const { kid, algorithm, privateKey } = this.keys.current();
-    const iat = Math.floor(Date.now() / 1000);
+    // Where earlier tokens of the session were declared dead within this second, this one is a moment ahead.
+    const validFrom = Math.ceil((session.tokensValidFrom?.getTime() ?? 0) / 1000);
+    const iat = Math.max(Math.floor(issuedAt.getTime() / 1000), validFrom);
     const exp = Math.min(iat + this.config.ACCESS_TOKEN_TTL, Math.floor(session.expiresAt.getTime() / 1000));
     const claims: AccessTokenClaims = {
       iss: this.app.PUBLIC_URL,

@@ -2,17 +2,21 @@ import { Injectable } from '@nestjs/common';
 import passport from 'passport';
 import type { Queries } from '../../../database/database.js';
 import { Cookies } from '../../../http/cookies.js';
-import { type LiveSession, SessionsService } from '../../sessions/sessions.service.js';
+import type { LiveSession } from '../../sessions/session-state.js';
+import { SessionsService } from '../../sessions/sessions.service.js';
+import { VerifiedCredentials } from '../../sessions/verified-credentials.service.js';
 import type {
   AuthStrategy,
   CredentialHeaders,
   DeadCredential,
   IssuedCredential,
   PresentedCredential,
+  Transport,
 } from '../auth.strategy.js';
-import { createToken, hashToken, isToken } from '../opaque-token.js';
+import { encodeToken, hashToken, isToken } from '../opaque-token.js';
 
 const PREFIX = 'trf_st_';
+const INVALID: DeadCredential = { reason: 'invalid', action: 'login', sessionId: null };
 
 /**
  * An opaque cookie. Its value is random and only its hash is kept; an id that was not issued here is never adopted
@@ -24,6 +28,7 @@ export class SessionStrategy extends passport.Strategy implements AuthStrategy {
 
   constructor(
     private readonly sessions: SessionsService,
+    private readonly verified: VerifiedCredentials,
     private readonly cookies: Cookies,
   ) {
     super();
@@ -46,16 +51,33 @@ export class SessionStrategy extends passport.Strategy implements AuthStrategy {
     return failure as DeadCredential;
   }
 
-  async issue(tx: Queries, session: LiveSession): Promise<IssuedCredential> {
-    const value = createToken(PREFIX);
+  async confirm(tx: Queries, { sessionId }: LiveSession, { value }: PresentedCredential): Promise<boolean> {
+    const found = await this.sessions.findBySecretHash(hashToken(value), tx);
+    return found?.state === 'live' && found.session.sessionId === sessionId;
+  }
+
+  async issue(
+    tx: Queries,
+    session: LiveSession,
+    _transport: Transport,
+    secret: Buffer,
+  ): Promise<IssuedCredential> {
+    const value = encodeToken(PREFIX, secret);
     await this.sessions.setSecretHash(tx, session.sessionId, hashToken(value));
     return { cookies: [{ name: 'session', value }], body: {} };
   }
 
   private async read(value: string): Promise<LiveSession | DeadCredential> {
-    const found = isToken(PREFIX, value) ? await this.sessions.findBySecretHash(hashToken(value)) : null;
-    if (found === null) return { reason: 'invalid', action: 'login', sessionId: null };
-    if (found.state === 'live') return found.session;
+    if (!isToken(PREFIX, value)) return INVALID;
+    const known = this.verified.find(this.name, value);
+    if (known) return known;
+    const reading = this.verified.begin();
+    const found = await this.sessions.findBySecretHash(hashToken(value));
+    if (found === null) return INVALID;
+    if (found.state === 'live') {
+      this.verified.remember(reading, this.name, value, found.session, found.session.expiresAt);
+      return found.session;
+    }
     return { reason: found.state, action: 'login', sessionId: found.sessionId };
   }
 }

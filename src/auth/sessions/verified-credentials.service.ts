@@ -1,0 +1,134 @@
+import { createHash } from 'node:crypto';
+import { Injectable } from '@nestjs/common';
+import { LRUCache } from 'lru-cache';
+import type { StrategyName } from '../../../config/auth.config.js';
+import { Database } from '../../database/database.js';
+import { RevocationFeed, type RevocationNotice } from './revocation-feed.service.js';
+import type { LiveSession } from './session-state.js';
+
+/** Credentials that are remembered; with all that belongs to one, about a kilobyte each. */
+const REMEMBERED_MAX = 20_000;
+/** Milliseconds after which a credential is looked at anew, whatever was heard. */
+const REMEMBERED_FOR = 300_000;
+/** Milliseconds that a revocation is kept in mind for readings that began before it: longer than any takes. */
+const IN_MIND = 60_000;
+/** Revocations kept in mind one by one; with more, every reading under way counts as overtaken. */
+const IN_MIND_MAX = 50_000;
+
+/** When a reading began, by the monotonic clock: what was revoked since makes its answer worthless. */
+export type Reading = number;
+
+interface Remembered {
+  readonly session: LiveSession;
+  /** When the credential or its session runs out by itself, in milliseconds since the epoch. */
+  readonly expiresAt: number;
+}
+
+/**
+ * What was verified a moment ago, so that a request need not ask the database. Only good credentials are remembered,
+ * under SHA-256 of their kind and whole text, which can neither collide nor leak. Revocations take them out; while this node
+ * does not hear of revocations in time, nothing remembered is given.
+ *
+ * Only verification may use it: whatever issues a credential reads the session's row.
+ */
+@Injectable()
+export class VerifiedCredentials {
+  private readonly remembered: LRUCache<string, Remembered>;
+  private readonly keysOfSession = new Map<string, Set<string>>();
+  private readonly revoked: LRUCache<string, Reading>;
+  private everythingRevokedAt: Reading = Number.NEGATIVE_INFINITY;
+
+  constructor(
+    private readonly feed: RevocationFeed,
+    private readonly database: Database,
+  ) {
+    this.remembered = new LRUCache<string, Remembered>({
+      max: REMEMBERED_MAX,
+      ttl: REMEMBERED_FOR,
+      dispose: ({ session }, key) => this.unlink(session.sessionId, key),
+    });
+    this.revoked = new LRUCache<string, Reading>({
+      max: IN_MIND_MAX,
+      ttl: IN_MIND,
+      dispose: (at, _id, reason) => {
+        if (reason === 'evict') this.everythingRevokedAt = Math.max(this.everythingRevokedAt, at);
+      },
+    });
+    feed.subscribe((notices) => this.forget(notices));
+  }
+
+  /** The session that a credential was found to stand for; null if it has to be read. */
+  find(kind: StrategyName, credential: string): LiveSession | null {
+    if (!this.feed.isFresh) return null;
+    const found = this.remembered.get(keyOf(kind, credential));
+    return found && found.expiresAt > this.database.clock.now() ? found.session : null;
+  }
+
+  /** To be called before a credential is read, for `remember`. */
+  begin(): Reading {
+    return performance.now();
+  }
+
+  /**
+   * Remembers that a credential is good, unless it may have died while it was read.
+   *
+   * @param expiresAt when it runs out by itself.
+   */
+  remember(
+    reading: Reading,
+    kind: StrategyName,
+    credential: string,
+    session: LiveSession,
+    expiresAt: Date,
+  ): void {
+    const { sessionId, userId } = session;
+    const ids = [sessionId, userId];
+    if (this.everythingRevokedAt >= reading || ids.some((id) => (this.revoked.get(id) ?? -1) >= reading))
+      return;
+    const key = keyOf(kind, credential);
+    // Not every reading is a use: without one, the session idles out meanwhile.
+    const until = Math.min(expiresAt.getTime(), session.expiresAt.getTime(), session.idlesAt.getTime());
+    this.remembered.set(key, { session, expiresAt: until });
+    const keys = this.keysOfSession.get(sessionId) ?? new Set();
+    this.keysOfSession.set(sessionId, keys.add(key));
+  }
+
+  private forget(notices: readonly RevocationNotice[] | 'lost'): void {
+    if (notices === 'lost') return this.forgetAll();
+    const users = new Set<string>();
+    for (const { kind, sessionId, userId } of notices) {
+      if (kind === 'all' || kind === 'key') this.forgetAll();
+      else if (kind === 'user' && userId !== null) users.add(userId);
+      else if (sessionId !== null) this.forgetSession(sessionId);
+    }
+    if (users.size > 0) this.forgetUsers(users);
+  }
+
+  private forgetSession(sessionId: string): void {
+    this.revoked.set(sessionId, performance.now());
+    for (const key of this.keysOfSession.get(sessionId) ?? []) this.remembered.delete(key);
+  }
+
+  private forgetUsers(users: ReadonlySet<string>): void {
+    for (const userId of users) this.revoked.set(userId, performance.now());
+    for (const [key, { session }] of this.remembered.entries()) {
+      if (users.has(session.userId)) this.remembered.delete(key);
+    }
+  }
+
+  private forgetAll(): void {
+    this.everythingRevokedAt = performance.now();
+    this.remembered.clear();
+  }
+
+  private unlink(sessionId: string, key: string): void {
+    const keys = this.keysOfSession.get(sessionId);
+    keys?.delete(key);
+    if (keys?.size === 0) this.keysOfSession.delete(sessionId);
+  }
+}
+
+/** A credential of one kind must never be found as one of another. */
+function keyOf(kind: StrategyName, credential: string): string {
+  return createHash('sha256').update(`${kind}:${credential}`).digest('base64');
+}

@@ -1,0 +1,207 @@
+import type { Command } from 'commander';
+import type { AuthConfig } from '../../config/auth.config.js';
+import { KeyAdministration } from '../auth/keys/key-administration.service.js';
+import { KeyInventory, type KeyListing } from '../auth/keys/key-inventory.service.js';
+import { SecretsDoNotFit } from '../auth/keys/key-pair.js';
+import { roundInterval } from '../auth/keys/key-times.js';
+import type { KeyChange } from '../auth/keys/key-transitions.js';
+import {
+  type CommandContext,
+  CommandProblem,
+  jsonOption,
+  type Output,
+  print,
+  table,
+  withDatabase,
+} from './command.js';
+
+/** What the commands on keys work with. */
+interface Keys {
+  readonly config: AuthConfig;
+  readonly inventory: KeyInventory;
+  readonly administration: KeyAdministration;
+}
+
+/** `traffy keys`: the keys that sign access tokens, and the secrets that they are sealed under. */
+export function addKeysCommand(program: Command, { config: read }: CommandContext): void {
+  const run = (work: (keys: Keys) => Promise<void>) => {
+    const config = read();
+    return withDatabase(config, (database) =>
+      work({
+        config: config.auth,
+        inventory: new KeyInventory(database, config.auth),
+        administration: new KeyAdministration(database, config.auth),
+      }),
+    );
+  };
+  const keys = program.command('keys').description('see, rotate and revoke the keys that sign access tokens');
+  keys
+    .command('list')
+    .description('every key and its state, the newest first')
+    .addOption(jsonOption())
+    .action((options: Output) => run((of) => list(of, options)));
+  keys
+    .command('rotate')
+    .description(
+      'let the next key sign now, if it has been published for JWKS_MAX_AGE and 5 s: about 11 minutes after the first start',
+    )
+    .addOption(jsonOption())
+    .action((options: Output) => run((of) => rotate(of, options)));
+  keys
+    .command('revoke <kid>')
+    .description('end a key, and every access token that it signed, at once')
+    .addOption(jsonOption())
+    .action((kid: string, options: Output) => run((of) => revoke(of, kid, options)));
+  keys
+    .command('rewrap')
+    .description('seal every private key under the first of AUTH_SECRETS')
+    .addOption(jsonOption())
+    .action((options: Output) => run((of) => rewrap(of, options)));
+}
+
+async function list({ config, inventory }: Keys, options: Output): Promise<void> {
+  const keys = await inventory.list();
+  const secrets = config.AUTH_SECRETS.length;
+  const titles = [
+    'kid',
+    'algorithm',
+    'state',
+    'published since',
+    'signs since',
+    'may sign',
+    'kept until',
+    'sealed under',
+  ];
+  const rows = keys.map((key) => [
+    key.kid,
+    key.algorithm,
+    key.revokedAt ? `revoked ${timeOf(key.revokedAt)}` : key.state,
+    timeOf(key.publishedSince),
+    timeOf(key.signsSince),
+    permissionOf(key),
+    key.state === 'previous' ? timeOf(key.tokensExpireAt) : '-',
+    sealOf(key, secrets),
+  ]);
+  const data = keys.map((key) => ({
+    kid: key.kid,
+    algorithm: key.algorithm,
+    state: key.state,
+    published_since: key.publishedSince,
+    signs_since: key.signsSince,
+    signed_until: key.signedUntil,
+    may_sign: key.isPromotable,
+    may_sign_from: key.promotableFrom,
+    kept_until: key.tokensExpireAt,
+    retired_at: key.retiredAt,
+    revoked_at: key.revokedAt,
+    sealed_under: key.sealedUnder === null ? null : key.sealedUnder + 1,
+  }));
+  print(options, { keys: data, secrets }, table(titles, rows));
+  const foreign = keys.filter(isForeign);
+  if (foreign.length > 0) throw new CommandProblem(noSecretFits(foreign.map(({ kid }) => kid)));
+}
+
+async function rotate(keys: Keys, options: Output): Promise<void> {
+  refuseForeignSecrets(await keys.inventory.list());
+  const outcome = await keys.administration.rotate();
+  if (outcome.status === 'no_current') throw new CommandProblem(noKeyYet(keys.config));
+  if (outcome.status === 'too_early') {
+    throw new CommandProblem(
+      `too early: other services may still use a key set without the next key, ${outcome.next}; it may sign from ${timeOf(outcome.promotableFrom)}`,
+    );
+  }
+  const { changes } = outcome;
+  const [current, previous, next] = [
+    kidOf(changes, 'promoted'),
+    kidOf(changes, 'demoted'),
+    kidOf(changes, 'published'),
+  ];
+  const seconds = Math.ceil(roundInterval(keys.config));
+  print(
+    options,
+    { current, previous, next },
+    `${current} signs, on every node within ${seconds} s; ${previous} stays published until its last token has died; ${next} is the next one.`,
+  );
+}
+
+async function revoke(
+  { config, inventory, administration }: Keys,
+  kid: string,
+  options: Output,
+): Promise<void> {
+  const keys = await inventory.list();
+  // Another key is made or promoted only where the one that signs is gone.
+  if (keys.some((key) => key.kid === kid && key.state === 'current'))
+    refuseForeignSecrets(keys.filter((key) => key.kid !== kid));
+  const outcome = await administration.revoke(kid);
+  if (outcome.status === 'unknown')
+    throw new CommandProblem(`there is no key ${kid}; traffy keys list shows those there are`);
+  if (outcome.status === 'retired_before')
+    return print(
+      options,
+      { revoked: kid, current: null },
+      `${kid} was retired before: nothing that it signed is accepted.`,
+    );
+  const current = kidOf(outcome.changes, 'promoted');
+  const successor = current === null ? '' : ` ${current} signs now.`;
+  print(
+    options,
+    { revoked: kid, current },
+    `${kid} is revoked.${successor} Our nodes refuse its tokens at once, other services when they read the key set again: within ${config.JWKS_MAX_AGE} s.`,
+  );
+}
+
+async function rewrap({ config, inventory }: Keys, options: Output): Promise<void> {
+  const { rewrapped, unopened, othersMayLeaveAt } = await inventory.rewrap();
+  const done = `${rewrapped.length} ${rewrapped.length === 1 ? 'key was' : 'keys were'} sealed anew under the first of AUTH_SECRETS.`;
+  const advice =
+    config.AUTH_SECRETS.length === 1
+      ? 'Every key is sealed under the first secret.'
+      : `The other secrets may leave AUTH_SECRETS after ${timeOf(othersMayLeaveAt)}, if every node runs this list now; not during a change of strategy (pending exchanges).`;
+  print(
+    options,
+    { rewrapped, unopened, others_may_leave_at: othersMayLeaveAt },
+    othersMayLeaveAt === null ? done : `${done}\n${advice}`,
+  );
+  if (unopened.length > 0) throw new CommandProblem(noSecretFits(unopened));
+}
+
+/**
+ * Nodes could not open what is sealed under secrets that they do not have.
+ *
+ * @throws SecretsDoNotFit
+ */
+function refuseForeignSecrets(keys: readonly KeyListing[]): void {
+  if (keys.some(isForeign)) throw new SecretsDoNotFit();
+}
+
+function isForeign({ state, sealedUnder }: KeyListing): boolean {
+  return state !== 'retired' && sealedUnder === null;
+}
+
+function noSecretFits(kids: readonly string[]): string {
+  return `none of AUTH_SECRETS opens ${kids.join(', ')}: add the secret that was used to the end of the list, or revoke what cannot be opened any more`;
+}
+
+function noKeyYet({ JWT_ALGORITHM: algorithm }: AuthConfig): string {
+  return `no key signs with JWT_ALGORITHM=${algorithm} yet: the first start with it makes one`;
+}
+
+function kidOf(changes: readonly KeyChange[], change: KeyChange['change']): string | null {
+  return changes.find((one) => one.change === change)?.kid ?? null;
+}
+
+function permissionOf({ isPromotable, promotableFrom, state }: KeyListing): string {
+  if (state === 'current') return 'signs';
+  if (promotableFrom === null) return '-';
+  return isPromotable ? 'now' : `from ${timeOf(promotableFrom)}`;
+}
+
+function sealOf({ sealedUnder, state }: KeyListing, secrets: number): string {
+  if (state === 'retired') return 'wiped';
+  return sealedUnder === null ? 'none fits' : `${sealedUnder + 1} of ${secrets}`;
+}
+
+function timeOf(date: Date | null): string {
+  return date?.toISOString() ?? '-';
+}

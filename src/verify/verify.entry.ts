@@ -1,0 +1,14 @@
+/** What the package offers other services as `traffy/verify`. Nothing else of these folders is meant for them. */
+export { createVerifier, type Verifier } from './verifier.js';
+export type { RevocationOptions, VerifierOptions } from './verifier.options.js';
+export type { AccessTokenClaims } from './access-token.gate.js';
+export type { SignatureAlgorithm } from './compact-jws.js';
+export { claimsOf } from './request.adapter.js';
+export {
+  KeysUnavailable,
+  type RefusalAction,
+  type RefusalCode,
+  RevocationsUnavailable,
+  TokenRefused,
+  Undecided,
+} from './verify.errors.js';
