@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 import type { Options } from '@mikro-orm/core';
+import type { Client } from 'pg';
 import type { DatabaseConfig } from './database.config.js';
 
 /** How long PostgreSQL may take before a request is answered 503, in milliseconds. */
@@ -37,6 +38,7 @@ export async function databaseOptions(
     // A migration runs in one connection while another holds the advisory lock.
     pool: { min: 0, max: limits === 'none' ? 2 : config.DATABASE_POOL_SIZE },
     driverOptions: {
+      Client: await impatientClient(),
       // Read by the driver itself: MikroORM would drop what stands behind the question mark, TLS included.
       connectionString: config.DATABASE_URL,
       application_name: 'traffy',
@@ -49,6 +51,27 @@ export async function databaseOptions(
         idle_in_transaction_session_timeout: DATABASE_TIMEOUTS.idle,
       }),
     },
+  };
+}
+
+/**
+ * A client that gives up its connection when an answer does not come in time. The driver alone would hand it on
+ * while the old question stands, and whoever gets it next would wait behind that.
+ */
+async function impatientClient(): Promise<typeof Client> {
+  const { default: pg } = await import('pg');
+  return class extends pg.Client {
+    // Overloads cannot be written again one by one: what comes in goes on as it is.
+    override query(...parameters: unknown[]): never {
+      const answer: unknown = (super.query as (...all: unknown[]) => unknown).apply(this, parameters);
+      if (answer instanceof Promise) {
+        answer.catch((error: unknown) => {
+          if (error instanceof Error && error.message === 'Query read timeout')
+            this.connection.stream.destroy();
+        });
+      }
+      return answer as never;
+    }
   };
 }
 

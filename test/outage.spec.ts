@@ -1,9 +1,12 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { sql } from 'kysely';
 import { startApp, type TestApp } from './support/app.js';
 import type { Reply } from './support/client.js';
 import { administer, createTestDatabase, onServer, type TestDatabase } from './support/database.js';
 import { freshEmail, PASSWORD, type SignedIn, signIn, STRATEGIES } from './support/strategies.js';
 import { TcpProxy } from './support/tcp-proxy.js';
+
+const POOL_SIZE = 4;
 
 function expectUnavailable(reply: Reply): void {
   expect({ status: reply.status, code: reply.body['code'] }).toEqual({
@@ -96,12 +99,17 @@ describeOnServer.each(STRATEGIES)('behind a cable to PostgreSQL, AUTH_STRATEGY=$
     const direct = new URL(database.env['DATABASE_URL'] ?? '');
     proxy = await TcpProxy.to(direct.hostname, Number(direct.port || 5432));
     app = await startApp({
-      env: { AUTH_STRATEGY: strategy, DATABASE_URL: proxy.rewrite(direct.href) },
+      env: {
+        AUTH_STRATEGY: strategy,
+        DATABASE_URL: proxy.rewrite(direct.href),
+        DATABASE_POOL_SIZE: String(POOL_SIZE),
+      },
       database,
     });
     signedIn = await signIn(app);
   });
   afterAll(async () => {
+    proxy.release();
     await app.close();
     await proxy.close();
     await database.drop();
@@ -122,6 +130,21 @@ describeOnServer.each(STRATEGIES)('behind a cable to PostgreSQL, AUTH_STRATEGY=$
     await proxy.start();
     await expectToHeal();
     expect((await app.client.get('/health/ready')).status).toBe(200);
+  });
+
+  it('fault 2: a connection that dies in a transaction gives its place in the pool back', async () => {
+    const { database: own } = app.running.database;
+    for (let round = 0; round < 2 * POOL_SIZE; round += 1) {
+      const outcome = own.transaction(async (tx) => {
+        await tx.query(sql`select 1`);
+        await proxy.stop();
+        await tx.query(sql`select 1`);
+      });
+      await expect(outcome).rejects.toThrow(/terminated|ECONNRESET|EPIPE/);
+      await proxy.start();
+    }
+    const again = { email: signedIn.email, password: PASSWORD };
+    expect((await app.client.post('/login', again)).status).toBe(200);
   });
 
   it('fault 3: a black hole is a 503 within the timeout, and heals', async () => {

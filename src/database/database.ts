@@ -1,6 +1,6 @@
 import type { MikroORM } from '@mikro-orm/core';
 import type { SqlEntityManager } from '@mikro-orm/sql';
-import { CompiledQuery, type RawBuilder } from 'kysely';
+import { CompiledQuery, type Kysely, type RawBuilder } from 'kysely';
 import { DatabaseClock } from './database-clock.js';
 import type { OpenChannel } from './notification-channel.js';
 
@@ -9,7 +9,6 @@ import type { OpenChannel } from './notification-channel.js';
  * `transaction` hands out: the embedded database has one connection, and a second one would wait for ever.
  */
 export interface Queries {
-  readonly em: SqlEntityManager;
   /** Runs one statement with bound parameters and gives its rows. */
   query<Row>(statement: RawBuilder<Row>): Promise<Row[]>;
   /** Runs this once what was written stands: at once, or behind the commit of the transaction, which waits for it. */
@@ -41,25 +40,45 @@ export class Database implements Queries {
     return this.orm.em.fork() as SqlEntityManager;
   }
 
+  private get kysely(): Kysely<unknown> {
+    return this.em.getKysely() as Kysely<unknown>;
+  }
+
   query<Row>(statement: RawBuilder<Row>): Promise<Row[]> {
-    return run(this.em, statement);
+    return rowsOf(this.kysely, statement);
   }
 
   afterCommit(work: () => Promise<void>): Promise<void> {
     return work();
   }
 
-  /** Commits when `work` resolves, rolls back when it throws. */
+  /**
+   * Commits when `work` resolves, rolls back when it throws.
+   *
+   * By the query builder and not the entity manager: that one keeps a connection for ever once its `begin` or
+   * `rollback` fails, so that each broken connection would cost a place in the pool.
+   */
   async transaction<T>(work: (tx: Queries) => Promise<T>): Promise<T> {
     const behind: (() => Promise<void>)[] = [];
-    const result = await this.em.transactional((em) => {
-      const manager = em as SqlEntityManager;
-      return work({
-        em: manager,
-        query: (statement) => run(manager, statement),
-        afterCommit: async (later) => void behind.push(later),
+    let failure: { readonly cause: unknown } | undefined;
+    const run = async (transaction: Kysely<unknown>) => {
+      try {
+        return await work({
+          query: (statement) => rowsOf(transaction, statement),
+          afterCommit: async (later) => void behind.push(later),
+        });
+      } catch (cause) {
+        failure = { cause };
+        throw cause;
+      }
+    };
+    const result = await this.kysely
+      .transaction()
+      .execute(run)
+      .catch((error: unknown) => {
+        // A rollback that fails on a dead connection says nothing of what went wrong.
+        throw failure ? failure.cause : error;
       });
-    });
     for (const later of behind) await later();
     return result;
   }
@@ -88,7 +107,7 @@ export class Database implements Queries {
   }
 }
 
-async function run<Row>(em: SqlEntityManager, statement: RawBuilder<Row>): Promise<Row[]> {
-  const result = await statement.execute(em.getKysely());
+async function rowsOf<Row>(kysely: Kysely<unknown>, statement: RawBuilder<Row>): Promise<Row[]> {
+  const result = await statement.execute(kysely);
   return result.rows;
 }
