@@ -15,6 +15,7 @@ import { decodeToken } from './support/jwt.js';
 import { endAllPrograms, startProgram, until } from './support/process.js';
 import { signIn, type SignedIn } from './support/strategies.js';
 import { TcpProxy } from './support/tcp-proxy.js';
+import { enrolled } from './support/totp.js';
 
 const OTHER_SECRET = 'Zt7wQ2rN9xK4mV8bJ3hF6yD1sL5cG0pAeUoIiRkTqBnW';
 const FOREIGN_SECRET = 'pW3kN8vR5xT1qY7mB9zC2fH6jL4dS0gAuEiOaXwQcVbM';
@@ -479,6 +480,7 @@ describe('traffy keys', () => {
     const node = await start({ database });
     await makeDue(node);
     const [first, second] = (await stored(node)).map(({ kid }) => kid);
+    await enrolled(node);
     await node.close();
 
     const rotated = await traffy(database, ['rotate', '--json']);
@@ -530,7 +532,7 @@ describe('traffy keys', () => {
 
     const rewrapped = await traffy(database, ['rewrap'], { AUTH_SECRETS: `${OTHER_SECRET},${TEST_SECRET}` });
     expect(rewrapped.out).toMatch(
-      /^3 keys were sealed anew under the first of AUTH_SECRETS\.\nThe other secrets may leave AUTH_SECRETS after \S+Z, if every node runs this list now; not during a change/,
+      /^3 keys were sealed anew under the first of AUTH_SECRETS\. Seeds of authenticator apps: 1\.\nThe other secrets may leave AUTH_SECRETS after \S+Z, if every node runs this list now; not during a change/,
     );
     const alone = await traffy(database, ['rewrap'], { AUTH_SECRETS: OTHER_SECRET });
     expect(alone.out).toMatch(/^0 keys .*\nEvery key is sealed under the first secret\.\n$/);
@@ -657,6 +659,7 @@ describe('rotation by itself', () => {
       const promoted = lines('signing_key_promoted');
       await proxy.start();
       await until(() => (lines('signing_key_promoted') > promoted ? true : undefined));
+      await until(() => (lines('key_rotation_restored') > 0 ? true : undefined));
       expect([lines('key_rotation_delayed'), lines('key_rotation_restored')]).toEqual([1, 1]);
       expect(await statusAt(own, tokenOf(await until(() => signIn(own).catch(() => undefined))))).toBe(200);
     },

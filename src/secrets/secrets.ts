@@ -7,7 +7,14 @@ const TAG_BYTES = 16;
  * What a secret of AUTH_SECRETS is used for. Each purpose has a key of its own (HKDF-SHA-256, RFC 5869), so that
  * one cannot be played against another.
  */
-export type Purpose = 'signing-key-encryption' | 'refresh-successor' | 'exchange';
+export type Purpose =
+  | 'signing-key-encryption'
+  | 'refresh-successor'
+  | 'exchange'
+  | 'shown-mail'
+  | 'totp-seed'
+  | 'audit-chain'
+  | 'one-time-token';
 
 const derived = new Map<string, Buffer>();
 
