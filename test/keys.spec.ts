@@ -657,6 +657,7 @@ describe('rotation by itself', () => {
       const promoted = lines('signing_key_promoted');
       await proxy.start();
       await until(() => (lines('signing_key_promoted') > promoted ? true : undefined));
+      await until(() => (lines('key_rotation_restored') > 0 ? true : undefined));
       expect([lines('key_rotation_delayed'), lines('key_rotation_restored')]).toEqual([1, 1]);
       expect(await statusAt(own, tokenOf(await until(() => signIn(own).catch(() => undefined))))).toBe(200);
     },
