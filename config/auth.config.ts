@@ -118,6 +118,18 @@ export const authSettings = {
     default: '20',
     meaning: 'Live sessions a person may have; at the next sign-in the oldest goes.',
   },
+  STEP_UP_TTL: {
+    schema: duration({ min: 1, max: 86_400 }),
+    default: '10m',
+    meaning:
+      'How long a proof of who one is counts as fresh: sensitive calls need one of this age at most (`POST /reauthenticate`).',
+  },
+  AUTH_REQUIRE_VERIFIED_EMAIL: {
+    schema: z.enum(['true', 'false'], { error: 'true or false' }).transform((text) => text === 'true'),
+    default: 'false',
+    meaning:
+      'Whether an account can be used only once its address is verified; sign-up then answers the same for a taken address. In production it needs `SMTP_URL`.',
+  },
 } satisfies Record<string, Setting>;
 
 export type AuthConfig = Omit<Values<typeof authSettings>, 'AUTH_SECRETS' | 'AUTH_AUDIENCE'> & {

@@ -2,9 +2,11 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { parseEnv } from 'node:util';
 import { appSettings, APP_ENVIRONMENTS, type AppConfig, type AppEnvironment } from './app.config.js';
+import { auditSettings, type AuditConfig } from './audit.config.js';
 import { authSettings, publicationTime, SECRET_MIN_BYTES, type AuthConfig } from './auth.config.js';
 import { databaseSettings, type DatabaseConfig } from './database.config.js';
 import { developmentSecret, developmentSecretPath } from './development-secret.config.js';
+import { mailSettings, type MailConfig } from './mail.config.js';
 import { meantName, nearestName } from './names.config.js';
 import { packageRoot } from './package-root.config.js';
 import { passwordSettings, type PasswordConfig } from './password.config.js';
@@ -18,6 +20,8 @@ export interface Config {
   readonly database: DatabaseConfig;
   readonly password: PasswordConfig;
   readonly throttle: ThrottleConfig;
+  readonly mail: MailConfig;
+  readonly audit: AuditConfig;
   /** Sentences for the operator about settings that were accepted but deserve a word. */
   readonly notes: readonly string[];
 }
@@ -44,17 +48,15 @@ export const SETTINGS: Readonly<Record<string, Readonly<Record<string, Setting>>
   Authentication: authSettings,
   Passwords: passwordSettings,
   'Rate limits': throttleSettings,
+  Mail: mailSettings,
+  Audit: auditSettings,
 };
 
 const ALL: Readonly<Record<string, Setting>> = Object.assign({}, ...Object.values(SETTINGS));
 
-/** Settings whose feature this version does not have yet: known, so that they do not count as typing errors. */
-export const LATER = ['STEP_UP_TTL', 'AUTH_REQUIRE_VERIFIED_EMAIL', 'SMTP_URL', 'SMTP_URL_FILE', 'MAIL_FROM'];
-
 const KNOWN = new Set([
   ...Object.keys(ALL),
   ...Object.entries(ALL).flatMap(([name, setting]) => (setting.secret ? [`${name}_FILE`] : [])),
-  ...LATER,
 ]);
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -91,7 +93,6 @@ export function loadConfig(
   }
 
   fillDerived(values, environment);
-  checkVerifiedEmail(env, file, report);
   checkAcross(values, texts, environment, report);
   if (problems.length === 0 && values['AUTH_SECRETS'] === undefined) {
     values['AUTH_SECRETS'] = readDevelopmentSecret(values['DATA_DIR'] as string, report);
@@ -103,9 +104,9 @@ export function loadConfig(
     database: pick<DatabaseConfig>(values, databaseSettings),
     password: pick<PasswordConfig>(values, passwordSettings),
     throttle: pick<ThrottleConfig>(values, throttleSettings),
-    notes: LATER.filter((name) => env[name] || file[name]).map(
-      (name) => `${name} is set, but this version does not have its feature yet: it has no effect`,
-    ),
+    mail: pick<MailConfig>(values, mailSettings),
+    audit: pick<AuditConfig>(values, auditSettings),
+    notes: [],
   };
 }
 
@@ -191,15 +192,8 @@ function fillDerived(values: Record<string, unknown>, environment: AppEnvironmen
   }
   values['AUTH_AUDIENCE'] ??= values['PUBLIC_URL'];
   values['TRUSTED_ORIGINS'] ??= [values['PUBLIC_URL']];
-}
-
-/** Ignoring it would be unsafe: whoever sets it relies on it. */
-function checkVerifiedEmail(env: Environment, file: Environment, report: Report): void {
-  const name = 'AUTH_REQUIRE_VERIFIED_EMAIL';
-  const text = (env[name] || file[name] || '').trim();
-  if (text === '' || text === 'false') return;
-  const reason = 'this version cannot send mail yet, so it cannot require verification';
-  report(name, `${reason}: given ${quote(text)}; allowed is false`);
+  const publicUrl = values['PUBLIC_URL'];
+  if (typeof publicUrl === 'string') values['MAIL_FROM'] ??= `traffy@${new URL(publicUrl).hostname}`;
 }
 
 /** The rules that look at more than one value. */
@@ -226,6 +220,11 @@ function checkAcross(
     );
   }
   if (environment !== 'production') return;
+  if (values['AUTH_REQUIRE_VERIFIED_EMAIL'] === true && texts['SMTP_URL'] === undefined)
+    report(
+      'AUTH_REQUIRE_VERIFIED_EMAIL',
+      'given "true" without SMTP_URL; production cannot verify without mail',
+    );
   const required = {
     DATABASE_URL: 'the PostgreSQL server: postgres://user:password@host:5432/database',
     AUTH_SECRETS: 'one or more secrets of 32 random bytes: openssl rand -base64 48',

@@ -1,5 +1,18 @@
 import { availableParallelism } from 'node:os';
+import { z } from 'zod';
 import { wholeNumber, type Setting, type Values } from './setting.config.js';
+
+const rangeUrl = z
+  .string()
+  .refine(isRangeUrl, {
+    error:
+      'an https URL without query, such as https://api.pwnedpasswords.com/range (http only for this machine itself)',
+  })
+  .transform((text) => {
+    const url = new URL(text);
+    const path = url.pathname.replace(/\/+$/, '');
+    return `${url.origin}${path === '' ? '/range' : path}/`;
+  });
 
 export const passwordSettings = {
   PASSWORD_MIN_LENGTH: {
@@ -29,6 +42,26 @@ export const passwordSettings = {
     defaultText: 'one a core, at most 3',
     meaning: 'Hashes computed at once; the rest wait in a bounded queue.',
   },
+  BREACHED_PASSWORDS_URL: {
+    schema: rangeUrl,
+    defaultText: 'unset: nobody is asked',
+    meaning:
+      'Where new passwords are looked up among leaked ones: a range API as of Have I Been Pwned. Five hex digits of SHA-1 are sent, never a password.',
+  },
+  BREACHED_PASSWORDS_UNAVAILABLE: {
+    schema: z.enum(['accept', 'refuse'], { error: 'accept or refuse' }),
+    default: 'accept',
+    meaning:
+      'What happens to a new password while BREACHED_PASSWORDS_URL does not answer: it is taken, or refused with 503.',
+  },
 } satisfies Record<string, Setting>;
 
 export type PasswordConfig = Values<typeof passwordSettings>;
+
+function isRangeUrl(text: string): boolean {
+  if (!URL.canParse(text)) return false;
+  const { protocol, hostname, username, password, search, hash } = new URL(text);
+  const isLocal = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/.test(hostname);
+  if (username !== '' || password !== '' || search !== '' || hash !== '') return false;
+  return protocol === 'https:' || (protocol === 'http:' && isLocal);
+}

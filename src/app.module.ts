@@ -4,10 +4,17 @@ import { StandardSchemaValidationPipe } from '@nestjs/common';
 import { TerminusModule } from '@nestjs/terminus';
 import type { Logger } from 'pino';
 import type { Config } from '../config/load.config.js';
-import { APP_CONFIG, AUTH_CONFIG, PASSWORD_CONFIG } from '../config/tokens.config.js';
+import {
+  APP_CONFIG,
+  AUDIT_CONFIG,
+  AUTH_CONFIG,
+  MAIL_CONFIG,
+  PASSWORD_CONFIG,
+} from '../config/tokens.config.js';
 import { AuthGuard } from './auth/auth.guard.js';
 import { AuthModule } from './auth/auth.module.js';
 import { SigningKeys } from './auth/keys/signing-keys.service.js';
+import { AuditModule } from './audit/audit.module.js';
 import type { Database } from './database/database.js';
 import { DatabaseModule } from './database/database.module.js';
 import { HealthController } from './health/health.controller.js';
@@ -15,6 +22,7 @@ import { Readiness } from './health/readiness.js';
 import { CrossSiteGuard } from './http/cross-site.guard.js';
 import { RouteTable } from './http/route-table.js';
 import { LOGGER } from './logging/logger.js';
+import { MailModule } from './mail/mail.module.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { validationProblem } from './problems/validation.js';
 import { RateLimitGuard } from './throttle/rate-limit.guard.js';
@@ -42,6 +50,8 @@ export class AppModule {
         DatabaseModule.forRoot(database),
         ThrottleModule.forRoot(config.throttle, limiter),
         TerminusModule.forRoot({ logger: false }),
+        AuditModule,
+        MailModule,
         UsersModule,
         AuthModule,
       ],
@@ -74,6 +84,8 @@ class SettingsModule {
       { provide: APP_CONFIG, useValue: config.app },
       { provide: AUTH_CONFIG, useValue: config.auth },
       { provide: PASSWORD_CONFIG, useValue: config.password },
+      { provide: MAIL_CONFIG, useValue: config.mail },
+      { provide: AUDIT_CONFIG, useValue: config.audit },
       { provide: LOGGER, useValue: logger },
       { provide: RouteTable, useValue: routes },
     ];

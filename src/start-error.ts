@@ -1,4 +1,5 @@
 import { ConfigError, type Config } from '../config/load.config.js';
+import { ChainKeyDoesNotFit } from './audit/chain-key.js';
 import { SecretsDoNotFit, UnfitSigningKey } from './auth/keys/key-pair.js';
 import { StepRefused } from './auth/nodes/step-refused.js';
 import { DataDirectoryHeld, DataDirectoryUnusable } from './database/data-directory.lock.js';
@@ -13,6 +14,7 @@ const PLAIN_ERRORS = [
   DataDirectoryHeld,
   DataDirectoryUnusable,
   SecretsDoNotFit,
+  ChainKeyDoesNotFit,
   UnfitSigningKey,
   StepRefused,
   CannotListen,

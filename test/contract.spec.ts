@@ -51,6 +51,9 @@ describe.each(STRATEGIES)(
       expect(account.body).toEqual({
         id: signup.body['id'],
         email: credentials.email,
+        email_verified: false,
+        name: null,
+        role: 'user',
         created_at: expect.stringMatching(/Z$/),
       });
 

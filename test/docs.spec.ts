@@ -12,6 +12,14 @@ import { RouteTable } from '../src/http/route-table.js';
 import { startApp, TEST_SECRET, type TestApp } from './support/app.js';
 import { chromiumPath, openPage, type WatchedPage } from './support/browser.js';
 import { type Client, cookieValue, type Reply } from './support/client.js';
+import { provokeAccount } from './support/provoke/account.js';
+import { provokeAdmin } from './support/provoke/admin.js';
+import { provokeAudit } from './support/provoke/audit.js';
+import { type Note, provokeCommon } from './support/provoke/common.js';
+import { provokeMfa } from './support/provoke/mfa.js';
+import { provokePasskeys } from './support/provoke/passkeys.js';
+import { provokePasswords } from './support/provoke/passwords.js';
+import { provokeRecovery } from './support/provoke/recovery.js';
 import { freshEmail, PASSWORD, signIn, STRATEGIES, strategyOf } from './support/strategies.js';
 
 interface Media {
@@ -152,17 +160,12 @@ describe.each(STRATEGIES)(
         .filter((key) => key !== 'client')
         .map((key) => ({ [key]: [] }));
       const given = Object.fromEntries([...operations].map(([name, { security }]) => [name, security]));
-      expect(given).toEqual({
+      const open: Record<string, object[]> = {
         'post /signup': [],
         'post /login': [],
         ...(acceptsTokens && { 'post /refresh': [] }),
         'get /me': [{}, ...kinds],
         'post /logout': [{}, ...kinds],
-        'post /session/exchange': kinds,
-        'get /users/me': kinds,
-        'get /sessions': kinds,
-        'get /verify': kinds,
-        'delete /sessions/{id}': kinds,
         'get /health/live': [],
         'get /health/ready': [],
         'get /.well-known/jwks.json': [],
@@ -170,7 +173,17 @@ describe.each(STRATEGIES)(
         'post /introspect': [{ client: [] }],
         'post /revoke': [{ client: [] }],
         'get /.well-known/revocations': [],
-      });
+        'post /password/forgot': [],
+        'post /password/reset': [],
+        'post /email/verify': [],
+        'post /mfa': [],
+        'post /passkeys/authentication/options': [{}, ...kinds],
+        'post /passkeys/authentication/verify': [],
+      };
+      expect(Object.keys(open).filter((name) => !operations.has(name))).toEqual([]);
+      expect(given).toEqual(
+        Object.fromEntries([...operations.keys()].map((name) => [name, open[name] ?? kinds])),
+      );
       for (const [name, { security }] of operations) {
         const code = codeOf(await send(app.client, name));
         const isRefused = ['authentication_required', '401 invalid_client'].includes(code);
@@ -212,7 +225,7 @@ describe.each(STRATEGIES)(
         .all()
         .filter(({ method }) => method !== 'HEAD')
         .map(({ method, path }) => `${method.toLowerCase()} ${path.replace(/:(\w+)/g, '{$1}')}`);
-      const ours = routes.filter((route) => !/ (\/docs|\/openapi\.json)/.test(route));
+      const ours = routes.filter((route) => !/ (\/docs|\/openapi\.json|\/account\/|\/dev\/)/.test(route));
       expect(routes).toContain('get /docs');
       // Where no token is accepted it refuses everything, and nobody needs to know it.
       const unlisted = acceptsTokens ? [] : ['post /refresh'];
@@ -251,7 +264,7 @@ describe.each(STRATEGIES)(
     it('lists for every operation exactly the codes that it answers', async () => {
       const errorsOf = validatorOf(specification);
       const seen = new Map<string, Set<string>>();
-      for (const [name, replies] of await provoke(app)) {
+      for (const [name, replies] of await provoke(app, operations)) {
         const operation = operations.get(name);
         if (!operation) continue;
         for (const reply of replies) {
@@ -285,6 +298,17 @@ describe.each(STRATEGIES)(
   },
 );
 
+/** What each capability can answer besides what all answer alike. */
+const CAPABILITIES: readonly ((app: TestApp, note: Note) => Promise<void>)[] = [
+  provokeAccount,
+  provokeAdmin,
+  provokeAudit,
+  provokeMfa,
+  provokePasskeys,
+  provokePasswords,
+  provokeRecovery,
+];
+
 /** These have their own tests below; a fault of ours cannot be had on demand. */
 const PROVOKED_ELSEWHERE = new Set([
   'rate_limited',
@@ -302,6 +326,14 @@ const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 /** The form of a service client that does not exist. */
 const NOBODY = `token=x&client_id=${crypto.randomUUID()}&client_secret=x`;
 
+/** Bodies that are well-formed. */
+const SAMPLES: Readonly<Record<string, object>> = {
+  '/password/forgot': { email: 'test@example.com' },
+  '/password/reset': { token: 'trf_ot_nothing', new_password: PASSWORD },
+  '/email/verify': { token: 'trf_ot_nothing' },
+  '/mfa': { mfa_token: 'trf_mt_nothing', code: '123456' },
+};
+
 /** Calls an operation in a way that is well-formed. */
 function send(
   client: Client,
@@ -313,15 +345,19 @@ function send(
   const url = path.replace('{id}', '019a0000-0000-7000-8000-000000000002');
   if (method === 'get') return client.get(url, headers);
   if (method === 'delete') return client.send('DELETE', url, body, headers);
+  if (method === 'patch') return client.send('PATCH', url, body, headers);
   if (OAUTH.includes(url)) return client.send('POST', url, body ?? NOBODY, { ...FORM, ...headers });
   const sample = ['/signup', '/login'].includes(url)
     ? { email: freshEmail(), password: PASSWORD }
-    : undefined;
+    : SAMPLES[url];
   return client.post(url, body ?? sample, headers);
 }
 
 /** Calls every operation in all the ways that have an answer of their own. */
-async function provoke(app: TestApp): Promise<Map<string, Reply[]>> {
+async function provoke(
+  app: TestApp,
+  operations: ReadonlyMap<string, Operation>,
+): Promise<Map<string, Reply[]>> {
   const { client } = app;
   const replies = new Map<string, Reply[]>();
   const note = async (name: string, ...calls: (Reply | Promise<Reply>)[]) =>
@@ -409,6 +445,16 @@ async function provoke(app: TestApp): Promise<Map<string, Reply[]>> {
   await note('post /logout', client.post('/logout?scope=none'));
   await note('post /refresh', client.post('/refresh', { refresh_token: 'trf_rt_nothing' }));
   if (strategyOf(app).issues === 'jwt') await note('post /refresh', ...(await provokeRefresh(app)));
+  const others = [...operations].filter(([name]) => !replies.has(name));
+  const provokable = others.map(([name, operation]) => ({
+    name,
+    codes: codesOf(operation),
+    hasBody: operation.requestBody !== undefined,
+  }));
+  // The sessions of the one before were ended by signing out.
+  const conflictAgain = await conflictingHeaders(app);
+  await provokeCommon(app, provokable, [{}, invalid, expired, revoked, conflictAgain], note);
+  for (const provokeCapability of CAPABILITIES) await provokeCapability(app, note);
   return replies;
 }
 
@@ -528,7 +574,13 @@ describe('the codes of hard times', () => {
     const app = await start({ AUTH_STRATEGY: 'session', ARGON2_CONCURRENCY: '1' });
     const operations = operationsOf(await specificationOf(app));
     const listed = [...operations].filter(([, operation]) => codesOf(operation).has('overloaded'));
-    expect(listed.map(([name]) => name).toSorted()).toEqual(['post /login', 'post /signup']);
+    expect(listed.map(([name]) => name).toSorted()).toEqual([
+      'post /login',
+      'post /password',
+      'post /password/reset',
+      'post /reauthenticate',
+      'post /signup',
+    ]);
     // Sign-ups hash at once and fill the queue; sign-ins, which look for the account first, find it full.
     const calls = [
       ...Array.from({ length: 80 }, () => ['signup', send(app.client, 'post /signup')] as const),

@@ -377,12 +377,21 @@ describe('traffy sessions revoke', () => {
       await traffy(app, ['--user', one.email.toUpperCase().replace('EXAMPLE.COM', 'example.com')]),
     ).toMatchObject({
       code: 0,
-      out: expect.stringContaining('is dead'),
+      out: expect.stringMatching(/^Dead: 1 session\./),
     });
     expect(await diesOn(app, one)).toBeLessThan(STALE_AFTER);
     expect(await isLiveOn(app, other)).toBe(true);
-    const { code, out } = await traffy(app, ['--everybody', '--json']);
-    expect({ code, ...JSON.parse(out) }).toEqual({ code: 0, user: null, before: null });
+    const preview = await traffy(app, ['--all', '--json', '--dry-run']);
+    expect(JSON.parse(preview.out)).toMatchObject({ dry_run: true, sessions: expect.any(Array) });
+    expect(await isLiveOn(app, other)).toBe(true);
+    const { code, out } = await traffy(app, ['--all', '--json']);
+    expect({ code, ...JSON.parse(out) }).toMatchObject({
+      code: 0,
+      user: null,
+      before: null,
+      dry_run: false,
+      sessions: expect.arrayContaining([expect.objectContaining({ id: other.sessionId })]),
+    });
     expect(await diesOn(app, other)).toBeLessThan(STALE_AFTER);
     expect((await app.client.post('/login', { email: one.email, password: PASSWORD })).status).toBe(200);
     await app.close();
@@ -390,8 +399,11 @@ describe('traffy sessions revoke', () => {
 
   itOnServer.each([
     [[], 2],
-    [['--user', 'a@example.com', '--everybody'], 2],
+    [['--user', 'a@example.com', '--all'], 2],
     [['--everybody', '--before', 'yesterday'], 2],
+    [['--before', '2026-01-01T00:00:00Z'], 2],
+    [['--all', '--cidr', '203.0.113.0/24'], 2],
+    [['--cidr', '203.0.113.0'], 2],
     [['--everybody', '--before', '2999-01-01T00:00:00Z'], 2],
     [['--user', 'nobody@example.com'], 1],
   ])('refuses %j with exit code %i', async (args, expected) => {

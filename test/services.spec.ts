@@ -540,7 +540,11 @@ describe('POST /introspect and POST /revoke', () => {
           { token },
           { authorization: basicOf(id, wrong) },
         );
-        seen.push({ status, text, challenge: headers['www-authenticate'], queries: query.mock.calls.length });
+        // What the node does by itself meanwhile does not count.
+        const queries = query.mock.calls.filter(([statement]) =>
+          JSON.stringify(statement.toOperationNode()).includes('service_clients'),
+        ).length;
+        seen.push({ status, text, challenge: headers['www-authenticate'], queries });
       }
       query.mockRestore();
       expect(seen[0]).toMatchObject({ status: 401, queries: 1 });

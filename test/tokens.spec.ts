@@ -351,7 +351,7 @@ describe.each(['jwt', 'jwt,session'])('an access token with AUTH_STRATEGY=%s', (
     await expectAccepted(app, { good });
   });
 
-  it('J7, incident 10: iss is exactly ours', async () => {
+  it('J7, incidents 10, 28: iss is exactly ours', async () => {
     const issuers = [
       undefined,
       null,

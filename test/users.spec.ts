@@ -35,6 +35,15 @@ describe('passwords', () => {
     expect((await signup('fifteen chars !')).status).toBe(201);
   });
 
+  it('P2: eight is the least that the policy can be set to, for where a second factor is mandatory', async () => {
+    const lenient = await startApp({ env: { PASSWORD_MIN_LENGTH: '8' } });
+    const attempt = (password: string) => lenient.client.post('/signup', { email: freshEmail(), password });
+    expect((await attempt('7 chars')).body['reason']).toBe('too_short');
+    expect((await attempt('8 chars!')).status).toBe(201);
+    await lenient.close();
+    await expect(startApp({ env: { PASSWORD_MIN_LENGTH: '7' } })).rejects.toThrow(/PASSWORD_MIN_LENGTH/);
+  });
+
   it('P3: 64 code points and 1024 bytes are accepted, 1025 bytes refused, never cut', async () => {
     expect((await signup(unpredictable(64))).status).toBe(201);
     const longest = unpredictable(1024);

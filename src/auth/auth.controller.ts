@@ -50,7 +50,14 @@ export class AuthController {
     cookies: 'set',
   })
   @ApiReply(200, loginReplySchema, 'Signed in')
-  @ApiProblems('validation_failed', 'conflicting_credentials', 'invalid_credentials', 'overloaded')
+  @ApiProblems(
+    'validation_failed',
+    'conflicting_credentials',
+    'invalid_credentials',
+    'mfa_required',
+    'password_change_required',
+    'overloaded',
+  )
   async login(
     @Body({ schema: loginSchema }) body: LoginBody,
     @Presented() presented: Authentication,
@@ -61,10 +68,15 @@ export class AuthController {
     if (presented.hasConflict) throw new Problem('conflicting_credentials');
     const brought = { authentication: presented, refreshTokens: this.credentials.refreshTokens(request) };
     const { email, password, transport = 'bearer' } = body;
-    const signedIn = await this.auth.signIn({ email, password, transport }, brought, client);
-    if (!signedIn) throw new Problem('invalid_credentials');
-    this.credentials.replace(request, reply, signedIn);
-    return this.credentials.body(signedIn);
+    const outcome = await this.auth.signIn({ email, password, transport }, brought, client);
+    if (outcome.status === 'refused') throw new Problem('invalid_credentials');
+    if (outcome.status === 'password_change_required') throw new Problem('password_change_required');
+    if (outcome.status === 'mfa_required') {
+      const { token, factors } = outcome;
+      throw new Problem('mfa_required', { members: { mfa_token: token, factors } });
+    }
+    this.credentials.replace(request, reply, outcome.signedIn);
+    return this.credentials.body(outcome.signedIn);
   }
 
   @Get('me')

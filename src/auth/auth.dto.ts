@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { acceptedWith, ISSUING_STRATEGY, issuedBy } from '../docs/api-reply.decorator.js';
 import { emailSchema, passwordSchema } from '../users/users.dto.js';
 
-const transportSchema = z.enum(['bearer', 'cookie'], { error: 'must be bearer or cookie' }).meta({
+export const transportSchema = z.enum(['bearer', 'cookie'], { error: 'must be bearer or cookie' }).meta({
   description:
     'How tokens travel: in the body (`bearer`, the default), or in cookies that scripts cannot read (`cookie`). ' +
     'It changes nothing where the `session` strategy issues.',

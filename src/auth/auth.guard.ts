@@ -1,6 +1,7 @@
 import { type CanActivate, createParamDecorator, type ExecutionContext, Injectable } from '@nestjs/common';
 import { Reflector } from '@nestjs/core';
 import type { FastifyRequest } from 'fastify';
+import { ROLE, type Role, STEP_UP } from '../http/access.decorators.js';
 import type { CurrentUserInfo } from '../http/current-user.decorator.js';
 import { noteDeadCredential } from '../http/dead-credentials.js';
 import { ACCESS, type Access } from '../http/public.decorator.js';
@@ -8,6 +9,7 @@ import { Problem } from '../problems/problem.js';
 import type { ProblemCode } from '../problems/problem.catalogue.js';
 import { ExchangeCompletion } from './exchange/exchange-completion.service.js';
 import { SessionActivity } from './sessions/session-activity.service.js';
+import { Freshness } from './step-up/freshness.service.js';
 import type { DeadCredential } from './strategies/auth.strategy.js';
 import { type Authentication, Authenticator } from './strategies/authenticator.js';
 
@@ -27,6 +29,7 @@ export class AuthGuard implements CanActivate {
     private readonly authenticator: Authenticator,
     private readonly activity: SessionActivity,
     private readonly exchanges: ExchangeCompletion,
+    private readonly freshness: Freshness,
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
@@ -43,8 +46,12 @@ export class AuthGuard implements CanActivate {
     if (authentication.live) this.activity.note(authentication.live.sessionId);
     this.exchanges.note(authentication.verdicts);
     if (access === 'optional') return true;
-    const { userId, sessionId } = requireLive(authentication);
-    request.user = { userId, sessionId };
+    const live = requireLive(authentication);
+    const marked = <T>(key: string) =>
+      this.reflector.getAllAndOverride<T | undefined>(key, [context.getHandler(), context.getClass()]);
+    if (marked<Role>(ROLE) === 'admin' && live.role !== 'admin') throw new Problem('forbidden');
+    if (marked<true>(STEP_UP) && !(await this.freshness.isFresh(live))) throw new Problem('step_up_required');
+    request.user = { userId: live.userId, sessionId: live.sessionId };
     return true;
   }
 }

@@ -2,30 +2,29 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Logger } from 'pino';
 import type { AuthConfig } from '../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../config/tokens.config.js';
-import { Database } from '../database/database.js';
+import { Audit } from '../audit/audit.service.js';
+import type { Queries } from '../database/database.js';
 import type { Client } from '../http/client.decorator.js';
 import { LOGGER } from '../logging/logger.js';
-import { maskEmail } from '../users/email.js';
-import { UsersService, type VerifiedUser } from '../users/users.service.js';
-import type { LiveSession } from './sessions/session-state.js';
-import { SessionsService } from './sessions/sessions.service.js';
-import type { IssuedCredential, Transport } from './strategies/auth.strategy.js';
-import { type Authentication, Authenticator, liveSessions, sessionIdOf } from './strategies/authenticator.js';
+import { maskEmail } from '../logging/mask-email.js';
+import { clientNetwork } from '../throttle/client-network.js';
+import { canonicalEmail } from '../users/email.js';
+import type { VerifiedUser } from '../users/users.service.js';
+import type { Guess } from './lockout/guess.js';
+import { Lockout } from './lockout/lockout.service.js';
+import { Turns } from './lockout/turns.js';
+import { MfaChallenges } from './mfa/mfa-challenges.service.js';
+import { type SecondFactor, SecondFactors } from './mfa/second-factors.service.js';
+import { type Brought, PresentedSessions, type SignedIn } from './presented-sessions.service.js';
+import { SignIns } from './sign-in.service.js';
+import { type LogoutScope, SignOuts } from './sign-out.service.js';
+import type { Transport } from './strategies/auth.strategy.js';
+import { Authenticator } from './strategies/authenticator.js';
 import { JwtStrategy } from './strategies/jwt/jwt.strategy.js';
-import type {
-  RefreshOutcome,
-  RefreshRefusal,
-  RefreshTokenOwner,
-} from './strategies/jwt/refresh-tokens.service.js';
+import type { RefreshOutcome, RefreshRefusal } from './strategies/jwt/refresh-tokens.service.js';
 import type { RefreshCredential } from './strategies/jwt/refresh.strategy.js';
 import { passwordCredential } from './strategies/local.strategy.js';
-import { createSecret } from './strategies/opaque-token.js';
-import { StrategyTable } from './strategies/strategy.table.js';
-
-export interface SignedIn {
-  readonly session: LiveSession;
-  readonly credential: IssuedCredential;
-}
+import { EmailVerification } from './verification/email-verification.service.js';
 
 export interface SignIn {
   readonly email: string;
@@ -33,49 +32,52 @@ export interface SignIn {
   readonly transport: Transport;
 }
 
-/** All credentials that a request brought along. */
-export interface Brought {
-  readonly authentication: Authentication;
-  /** Its refresh tokens, as yet unread. */
-  readonly refreshTokens: readonly string[];
-}
+/** How a sign-in with a password ended. */
+export type SignInOutcome =
+  | { readonly status: 'signed_in'; readonly signedIn: SignedIn }
+  | { readonly status: 'mfa_required'; readonly token: string; readonly factors: readonly SecondFactor[] }
+  | { readonly status: 'password_change_required' }
+  /** Whatever was wrong: the address, the password, too many guesses, an account that is disabled or not verified. */
+  | { readonly status: 'refused' };
 
-export type LogoutScope = 'local' | 'others' | 'global';
+/** Why a sign-in is refused, for the log and the audit trail alone. */
+type Refusal = 'wrong' | 'locked' | 'disabled' | 'unverified' | 'compromised' | 'changed_meanwhile';
 
 /** Signing in and out, whatever the strategy. */
 @Injectable()
 export class AuthService {
+  private readonly turns = new Turns();
+
   constructor(
-    private readonly database: Database,
-    private readonly users: UsersService,
-    private readonly sessions: SessionsService,
+    private readonly signIns: SignIns,
+    private readonly signOuts: SignOuts,
+    private readonly presented: PresentedSessions,
+    private readonly factors: SecondFactors,
+    private readonly challenges: MfaChallenges,
+    private readonly lockout: Lockout,
     private readonly authenticator: Authenticator,
-    private readonly strategies: StrategyTable,
+    private readonly verification: EmailVerification,
+    private readonly audit: Audit,
     private readonly jwt: JwtStrategy,
     @Inject(AUTH_CONFIG) private readonly config: AuthConfig,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
 
   /**
-   * Makes a session for whoever knows the password, and ends those that the request brought along.
+   * Makes a session for whoever knows the password, and ends those that the request brought along; with a second factor
+   * enrolled, begins a sign-in that needs one.
    *
-   * @returns null for a wrong address or password; the same, at the same cost.
    * @throws Overloaded
    */
   async signIn(
     { email, password, transport }: SignIn,
     brought: Brought,
     client: Client,
-  ): Promise<SignedIn | null> {
-    const outcome = await this.authenticator.run<VerifiedUser>('local', passwordCredential(email, password));
-    const signedIn =
-      'success' in outcome ? await this.startSession(outcome.success, transport, brought, client) : null;
-    this.log(signedIn ? 'login' : 'login_failed', client, {
-      email: maskEmail(email),
-      user: signedIn?.session.userId,
-      session: signedIn?.session.sessionId,
-    });
-    return signedIn;
+  ): Promise<SignInOutcome> {
+    const guess: Guess = { authenticator: 'password', email: canonicalEmail(email) ?? email, client };
+    return this.turns.take(`${guess.email} ${clientNetwork(client.ip)}`, () =>
+      this.evaluate(guess, { email, password, transport }, brought),
+    );
   }
 
   /**
@@ -96,7 +98,7 @@ export class AuthService {
       return this.exchange(first, transport, client);
     }
     const identified = await Promise.all(
-      refreshTokens.map(async (value) => ({ value, owner: await this.ownerOf(value) })),
+      refreshTokens.map(async (value) => ({ value, owner: await this.presented.ownerOf(value) })),
     );
     const live = identified.filter(({ owner }) => owner?.isLive);
     const people = new Set(live.map(({ owner }) => owner?.userId));
@@ -106,23 +108,55 @@ export class AuthService {
     return chosen ? this.exchange(chosen.value, transport, client) : 'invalid';
   }
 
-  /**
-   * Ends every session that the request proves to hold; an expired token ends its own. With `global` also all the
-   * others of the same people; with `others` only those others, and the one that counts goes on.
-   */
+  /** Ends sessions that the request proves to hold, as `SignOuts` says. */
   async signOut(brought: Brought, scope: LogoutScope, client: Client): Promise<void> {
-    const { authentication } = brought;
-    let ended = 0;
-    if (scope !== 'local') {
-      for (const { userId, sessionId } of onePerPerson(authentication)) {
-        const exceptId = scope === 'others' ? sessionId : null;
-        ended += await this.sessions.revokeOfUser(userId, exceptId, `logout_${scope}`);
-      }
+    const ended = await this.signOuts.end(brought, scope, client);
+    const user = brought.authentication.live?.userId;
+    if (ended > 0) this.log('logout', client, { scope, user, sessions: ended });
+  }
+
+  private async evaluate(
+    guess: Guess,
+    { email, password, transport }: SignIn,
+    brought: Brought,
+  ): Promise<SignInOutcome> {
+    const { client } = guess;
+    const isAdmitted = await this.lockout.admit(guess);
+    const credential = passwordCredential(email, password, isAdmitted ? 'yes' : 'no');
+    const outcome = await this.authenticator.run<VerifiedUser>('local', credential).catch(async (error) => {
+      // It was not evaluated, so it does not count.
+      if (isAdmitted) await this.lockout.release(guess);
+      throw error;
+    });
+    if ('failure' in outcome) return this.refuse(isAdmitted ? 'wrong' : 'locked', email, null, client);
+    const user = outcome.success;
+    if (user.isDisabled) return this.refuse('disabled', email, user.id, client);
+    if (this.config.AUTH_REQUIRE_VERIFIED_EMAIL && !user.isEmailVerified) {
+      this.verification.sendAgainMeanwhile(user.id);
+      return this.refuse('unverified', email, user.id, client);
     }
-    if (scope !== 'others') {
-      ended += await this.sessions.revoke(await this.sessionsOf(brought), 'logout');
+    if (user.isPasswordCompromised) {
+      await this.lockout.release(guess);
+      await this.refuse('compromised', email, user.id, client);
+      return { status: 'password_change_required' };
     }
-    if (ended > 0) this.log('logout', client, { scope, user: authentication.live?.userId, sessions: ended });
+    const { id: userId, passwordHash } = user;
+    const methods = ['pwd'];
+    const factors = await this.factors.of(userId);
+    if (factors.length > 0) {
+      await this.lockout.release(guess);
+      const token = await this.challenges.begin({ userId, passwordHash, methods, transport });
+      await this.audit.record({ kind: 'login_mfa_required', userId, client });
+      this.log('login_mfa_required', client, { user: userId });
+      return { status: 'mfa_required', token, factors };
+    }
+    // A factor that was added meanwhile is asked for, too: adding one takes the lock that the sign-in holds then.
+    const consume = async (tx: Queries) => !(await this.factors.has(userId, tx));
+    const proof = { userId, passwordHash, methods, guesses: [guess], consume };
+    const signedIn = await this.signIns.complete(proof, { transport, brought, client });
+    if (!signedIn) return this.refuse('changed_meanwhile', email, userId, client);
+    this.log('login', client, { email: maskEmail(email), user: userId, session: signedIn.session.sessionId });
+    return { status: 'signed_in', signedIn };
   }
 
   private async exchange(
@@ -130,7 +164,7 @@ export class AuthService {
     transport: Transport,
     client: Client,
   ): Promise<SignedIn | RefreshRefusal> {
-    const credential: RefreshCredential = { value: token, purpose: 'exchange' };
+    const credential: RefreshCredential = { value: token, purpose: 'exchange', client };
     const outcome = await this.authenticator.run<RefreshOutcome & { status: 'redeemed' }>(
       'refresh',
       credential,
@@ -149,48 +183,24 @@ export class AuthService {
     return { session, credential: await this.jwt.compose(outcome.success, transport) };
   }
 
-  private async ownerOf(refreshToken: string): Promise<RefreshTokenOwner | null> {
-    const credential: RefreshCredential = { value: refreshToken, purpose: 'identify' };
-    const outcome = await this.authenticator.run<RefreshTokenOwner>('refresh', credential);
-    return 'success' in outcome ? outcome.success : null;
-  }
-
-  /** The ids of all sessions that a request proves to hold, live or not, accepted here or not. */
-  private async sessionsOf({ authentication, refreshTokens }: Brought): Promise<string[]> {
-    const owners = await Promise.all(refreshTokens.map((value) => this.ownerOf(value)));
-    const ids = [
-      ...authentication.verdicts.map(sessionIdOf),
-      ...owners.map((owner) => owner?.sessionId ?? null),
-    ];
-    return [...new Set(ids.filter((id) => id !== null))];
-  }
-
-  private async startSession(
-    user: VerifiedUser,
-    transport: Transport,
-    brought: Brought,
+  private async refuse(
+    reason: Refusal,
+    email: string,
+    userId: string | null,
     client: Client,
-  ): Promise<SignedIn | null> {
-    const replaced = await this.sessionsOf(brought);
-    return this.database.transaction(async (tx) => {
-      // Between the check of the password and this lock it may have been changed.
-      if (!(await this.users.lockUnchanged(tx, user))) return null;
-      await this.sessions.revoke(replaced, 'replaced', tx);
-      const session = await this.sessions.create(tx, user.id, ['pwd'], client);
-      return {
-        session,
-        credential: await this.strategies.issuing.issue(tx, session, transport, createSecret()),
-      };
+  ): Promise<SignInOutcome> {
+    await this.audit.recordAttempt({
+      kind: 'login_failed',
+      userId,
+      email: canonicalEmail(email),
+      client,
+      details: { reason, email: maskEmail(email) },
     });
+    this.log('login_failed', client, { reason, email: maskEmail(email), user: userId });
+    return { status: 'refused' };
   }
 
   private log(event: string, client: Client, fields: Readonly<Record<string, unknown>>): void {
     this.logger.info({ event, request_id: client.requestId, ip: client.ip, ...fields });
   }
-}
-
-/** The live session that counts for each person; a request may carry credentials of several. */
-function onePerPerson({ verdicts }: Authentication): LiveSession[] {
-  const live = liveSessions(verdicts);
-  return live.filter(({ userId }, index) => live.findIndex((other) => other.userId === userId) === index);
 }

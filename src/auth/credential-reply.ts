@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { Database } from '../database/database.js';
 import { COOKIE_NAMES, Cookies } from '../http/cookies.js';
 import type { LoginReply } from './auth.dto.js';
-import type { SignedIn } from './auth.service.js';
+import type { SignedIn } from './presented-sessions.service.js';
 
 /** Writes credentials into replies: the one place where cookies are set and cleared. */
 @Injectable()

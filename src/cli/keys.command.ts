@@ -1,10 +1,12 @@
 import type { Command } from 'commander';
 import type { AuthConfig } from '../../config/auth.config.js';
+import { ChainKeyDoesNotFit } from '../audit/chain-key.js';
 import { KeyAdministration } from '../auth/keys/key-administration.service.js';
 import { KeyInventory, type KeyListing } from '../auth/keys/key-inventory.service.js';
 import { SecretsDoNotFit } from '../auth/keys/key-pair.js';
 import { roundInterval } from '../auth/keys/key-times.js';
 import type { KeyChange } from '../auth/keys/key-transitions.js';
+import { TotpSeeds } from '../auth/totp/totp-seeds.service.js';
 import {
   type CommandContext,
   CommandProblem,
@@ -20,6 +22,7 @@ interface Keys {
   readonly config: AuthConfig;
   readonly inventory: KeyInventory;
   readonly administration: KeyAdministration;
+  readonly seeds: TotpSeeds;
 }
 
 /** `traffy keys`: the keys that sign access tokens, and the secrets that they are sealed under. */
@@ -31,6 +34,7 @@ export function addKeysCommand(program: Command, { config: read }: CommandContex
         config: config.auth,
         inventory: new KeyInventory(database, config.auth),
         administration: new KeyAdministration(database, config.auth),
+        seeds: new TotpSeeds(database, config.auth),
       }),
     );
   };
@@ -54,7 +58,7 @@ export function addKeysCommand(program: Command, { config: read }: CommandContex
     .action((kid: string, options: Output) => run((of) => revoke(of, kid, options)));
   keys
     .command('rewrap')
-    .description('seal every private key under the first of AUTH_SECRETS')
+    .description('seal every private key, and all else at rest, under the first of AUTH_SECRETS')
     .addOption(jsonOption())
     .action((options: Output) => run((of) => rewrap(of, options)));
 }
@@ -151,19 +155,29 @@ async function revoke(
   );
 }
 
-async function rewrap({ config, inventory }: Keys, options: Output): Promise<void> {
-  const { rewrapped, unopened, othersMayLeaveAt } = await inventory.rewrap();
-  const done = `${rewrapped.length} ${rewrapped.length === 1 ? 'key was' : 'keys were'} sealed anew under the first of AUTH_SECRETS.`;
+async function rewrap({ config, inventory, seeds: ofApps }: Keys, options: Output): Promise<void> {
+  const seeds = await ofApps.rewrap();
+  const { rewrapped, unopened, auditChain, ...keys } = await inventory.rewrap();
+  const othersMayLeaveAt = seeds.unopened === 0 ? keys.othersMayLeaveAt : null;
+  const done = `${rewrapped.length} ${rewrapped.length === 1 ? 'key was' : 'keys were'} sealed anew under the first of AUTH_SECRETS.${seeds.rewrapped === 0 ? '' : ` Seeds of authenticator apps: ${seeds.rewrapped}.`}`;
   const advice =
     config.AUTH_SECRETS.length === 1
       ? 'Every key is sealed under the first secret.'
       : `The other secrets may leave AUTH_SECRETS after ${timeOf(othersMayLeaveAt)}, if every node runs this list now; not during a change of strategy (pending exchanges).`;
   print(
     options,
-    { rewrapped, unopened, others_may_leave_at: othersMayLeaveAt },
+    {
+      rewrapped,
+      unopened,
+      totp_seeds: seeds,
+      audit_chain: auditChain,
+      others_may_leave_at: othersMayLeaveAt,
+    },
     othersMayLeaveAt === null ? done : `${done}\n${advice}`,
   );
-  if (unopened.length > 0) throw new CommandProblem(noSecretFits(unopened));
+  const closed = [...unopened, ...(seeds.unopened === 0 ? [] : [seedsOfApps(seeds.unopened)])];
+  if (closed.length > 0) throw new CommandProblem(noSecretFits(closed));
+  if (auditChain === 'unopened') throw new ChainKeyDoesNotFit();
 }
 
 /**
@@ -179,8 +193,12 @@ function isForeign({ state, sealedUnder }: KeyListing): boolean {
   return state !== 'retired' && sealedUnder === null;
 }
 
-function noSecretFits(kids: readonly string[]): string {
-  return `none of AUTH_SECRETS opens ${kids.join(', ')}: add the secret that was used to the end of the list, or revoke what cannot be opened any more`;
+function seedsOfApps(count: number): string {
+  return `${count} ${count === 1 ? 'seed' : 'seeds'} of authenticator apps`;
+}
+
+function noSecretFits(what: readonly string[]): string {
+  return `none of AUTH_SECRETS opens ${what.join(', ')}: add the secret that was used to the end of the list, or revoke what cannot be opened any more`;
 }
 
 function noKeyYet({ JWT_ALGORITHM: algorithm }: AuthConfig): string {

@@ -4,12 +4,15 @@ import { ENTITIES } from '../app.factory.js';
 import { openDatabase } from '../database/open.database.js';
 import { serve } from '../server.js';
 import { explainStart } from '../start-error.js';
+import { addAuditCommand } from './audit.command.js';
 import { addClientsCommand } from './clients.command.js';
 import { CommandProblem, type CommandContext, jsonOption, type Output, print } from './command.js';
 import { addKeysCommand } from './keys.command.js';
+import { addMailCommand } from './mail.command.js';
 import { addSessionsCommand } from './sessions.command.js';
 import { listSettings } from './settings.js';
 import { addStrategyCommand } from './strategy.command.js';
+import { addUsersCommand } from './users.command.js';
 import { addVectorsCommand } from './vectors.command.js';
 
 /** What a command ends with: fine, a problem was found, the command line was not understood. */
@@ -50,10 +53,13 @@ export async function run(args: string[]): Promise<number> {
     .addOption(jsonOption())
     .action((options: Output) => showConfig(read(), options));
   // One line a group of commands, each in a file of its own.
+  addAuditCommand(program, context);
   addClientsCommand(program, context);
   addKeysCommand(program, context);
+  addMailCommand(program, context);
   addSessionsCommand(program, context);
   addStrategyCommand(program, context);
+  addUsersCommand(program, context);
   addVectorsCommand(program);
 
   try {

@@ -1,41 +1,63 @@
-import { Command, InvalidArgumentError, Option } from 'commander';
-import { sql } from 'kysely';
-import { validate as isUuid } from 'uuid';
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { Audit } from '../audit/audit.service.js';
 import { cutOff } from '../auth/sessions/cut-off.js';
-import type { Database } from '../database/database.js';
-import { canonicalEmail } from '../users/email.js';
 import {
-  type CommandContext,
-  CommandProblem,
-  jsonOption,
-  type Output,
-  print,
-  withDatabase,
-} from './command.js';
+  endSessions,
+  isNetwork,
+  selectSessions,
+  type SelectedSession,
+  type SessionSelection,
+} from '../auth/sessions/session-selection.js';
+import type { Database } from '../database/database.js';
+import { type CommandContext, jsonOption, type Output, print, table, withDatabase } from './command.js';
+import { getUserId } from './user-argument.js';
 
 interface RevokeOptions extends Output {
   readonly user?: string;
+  readonly all?: true;
   readonly everybody?: true;
+  readonly since?: Date;
   readonly before?: Date;
+  readonly cidr?: string;
+  readonly kid?: string;
+  readonly dryRun?: true;
 }
+
+/** Sessions that are shown to a person; with --json, all are. */
+const SHOWN = 20;
 
 /** `traffy sessions`: ending sessions from outside. */
 export function addSessionsCommand(program: Command, { config }: CommandContext): void {
   const sessions = program.command('sessions').description('end sessions, on every node at once');
   sessions
     .command('revoke')
-    .description('declare dead every session that was made until now, of one person or of everybody')
-    .addOption(new Option('--user <address or id>', 'of this person').conflicts('everybody'))
-    .option('--everybody', 'of all people: everybody has to sign in again')
+    .description('end the live sessions that all of this holds for; --dry-run only shows them')
+    .option('--user <address or id>', 'of this person')
     .addOption(
-      new Option('--before <time>', 'only those made before, such as 2026-11-22T12:00:00Z').argParser(
-        readTime,
-      ),
+      new Option('--all', 'of all people: everybody has to sign in again').conflicts([
+        'user',
+        'since',
+        'cidr',
+        'kid',
+      ]),
     )
+    .addOption(
+      new Option('--everybody', 'the same as --all').conflicts(['user', 'since', 'cidr', 'kid']).hideHelp(),
+    )
+    .addOption(
+      new Option('--since <time>', 'made at or after, such as 2026-11-22T12:00:00Z').argParser(readTime),
+    )
+    .addOption(new Option('--before <time>', 'made before, such as 2026-11-22T12:00:00Z').argParser(readTime))
+    .addOption(
+      new Option('--cidr <network>', 'signed in from, such as 203.0.113.0/24').argParser(readNetwork),
+    )
+    .option('--kid <key id>', 'that may hold an access token of this signing key (see keys list)')
+    .option('--dry-run', 'show what it would end, and end nothing')
     .addOption(jsonOption())
     .action((options: RevokeOptions, command: Command) => {
-      if (options.user === undefined && !options.everybody)
-        command.error('error: name --user or --everybody');
+      const { user, all, everybody, since, cidr, kid } = options;
+      if ([user, all, everybody, since, cidr, kid].every((given) => given === undefined))
+        command.error('error: name --user, --all, --since, --cidr or --kid');
       return withDatabase(config(), (database) => revoke(database, options));
     });
 }
@@ -49,21 +71,84 @@ function readTime(text: string): Date {
   return time;
 }
 
+function readNetwork(text: string): string {
+  if (isNetwork(text)) return text;
+  throw new InvalidArgumentError('It is a network such as 203.0.113.0/24 or 2001:db8::/32.');
+}
+
 async function revoke(database: Database, options: RevokeOptions): Promise<void> {
-  const userId = options.user === undefined ? null : await findUser(database, options.user);
-  const before = options.before ?? null;
-  await cutOff(database, userId, before);
-  const whose = userId === null ? 'everybody' : 'that person';
+  const { since, before, cidr: network, kid } = options;
+  const userId = options.user === undefined ? undefined : await getUserId(database, options.user);
+  const selection: SessionSelection = {
+    ...(userId !== undefined && { userId }),
+    ...(since && { since }),
+    ...(before && { before }),
+    ...(network !== undefined && { network }),
+    ...(kid !== undefined && { kid }),
+  };
+  const found = await selectSessions(database, selection);
+  if (!options.dryRun) await end(database, selection, found);
+  const count = found.length === 1 ? '1 session' : `${found.length} sessions`;
   print(
     options,
-    { user: userId, before: before?.toISOString() ?? null },
-    `Every session of ${whose} that was made ${before ? `before ${before.toISOString()}` : 'until now'} is dead.`,
+    {
+      user: userId ?? null,
+      since: since?.toISOString() ?? null,
+      before: before?.toISOString() ?? null,
+      cidr: network ?? null,
+      kid: kid ?? null,
+      dry_run: options.dryRun === true,
+      sessions: found.map(view),
+    },
+    [options.dryRun ? `It would end ${count}.` : `Dead: ${count}.`, ...listing(found)].join('\n'),
   );
 }
 
-async function findUser(database: Database, given: string): Promise<string> {
-  const condition = isUuid(given) ? sql`id = ${given}` : sql`email_canonical = ${canonicalEmail(given)}`;
-  const [user] = await database.query(sql<{ id: string }>`select id from users where ${condition}`);
-  if (!user) throw new CommandProblem('there is no account with this address or id');
-  return user.id;
+/** What is meant by person and time alone is declared dead by one row, which a sign-in under way does not escape. */
+async function end(
+  database: Database,
+  selection: SessionSelection,
+  found: readonly SelectedSession[],
+): Promise<void> {
+  const { userId = null, since, before = null, network, kid } = selection;
+  const isByPerson = !since && network === undefined && kid === undefined;
+  await database.transaction(async (tx) => {
+    if (isByPerson) await cutOff(tx, userId, before);
+    else
+      await endSessions(
+        tx,
+        found.map(({ sessionId }) => sessionId),
+      );
+    await new Audit(database).record(
+      {
+        kind: 'sessions_revoked',
+        userId,
+        actor: 'operator',
+        details: {
+          sessions: found.length,
+          ...(since && { since: since.toISOString() }),
+          ...(before && { before: before.toISOString() }),
+          ...(network !== undefined && { network }),
+          ...(kid !== undefined && { kid }),
+        },
+      },
+      tx,
+    );
+  });
+}
+
+function view({ sessionId, userId, strategy, createdAt, ip }: SelectedSession) {
+  return { id: sessionId, user: userId, strategy, created_at: createdAt.toISOString(), ip };
+}
+
+function listing(found: readonly SelectedSession[]): string[] {
+  if (found.length === 0) return [];
+  const rows = found.slice(0, SHOWN).map(view);
+  return [
+    table(
+      ['session', 'user', 'made', 'from'],
+      rows.map((row) => [row.id, row.user, row.created_at, row.ip ?? '']),
+    ),
+    ...(found.length > SHOWN ? [`… and ${found.length - SHOWN} more (--json shows all)`] : []),
+  ];
 }

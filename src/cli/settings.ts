@@ -15,6 +15,8 @@ export function listSettings(config: Config): ShownSetting[] {
     config.database,
     config.password,
     config.throttle,
+    config.mail,
+    config.audit,
   );
   return Object.values(SETTINGS).flatMap((settings) =>
     Object.entries(settings).map(([name, { secret }]) => ({
@@ -25,7 +27,7 @@ export function listSettings(config: Config): ShownSetting[] {
 }
 
 /** Settings whose values are seconds. */
-const DURATIONS = /_(TTL|GRACE|AGE|INTERVAL)$/;
+const DURATIONS = /_(TTL|GRACE|AGE|INTERVAL|RETENTION)$/;
 
 /** As it is written in the environment. */
 function show(name: string, value: unknown, isSecret: boolean): string {

@@ -7,12 +7,14 @@ import { lockDataDirectory, makePrivateFolder } from './data-directory.lock.js';
 import { Database } from './database.js';
 import { embeddedChannels, serverChannels } from './open-channel.js';
 import { InitialMigration } from './migrations/20261122000000-initial.migration.js';
+import { AccountsMigration } from './migrations/20261122200000-accounts.migration.js';
 import { ManyNodesMigration } from './migrations/20261122150000-many-nodes.migration.js';
 
 /** Every migration in order. They only add: an older node keeps working on a newer schema. */
 const MIGRATIONS = [
   { name: '20261122000000-initial', class: InitialMigration },
   { name: '20261122150000-many-nodes', class: ManyNodesMigration },
+  { name: '20261122200000-accounts', class: AccountsMigration },
 ];
 
 /** Any number will do, as long as every version takes the same: the key of the migration lock. */

@@ -70,6 +70,8 @@ function describeService(config: Config) {
     .addServer('/')
     .addTag('Accounts', 'Making an account, and one’s own.')
     .addTag('Sign-in', 'Sign in, who am I, sign out.')
+    .addTag('Second factors', 'What a sign-in needs besides the password.')
+    .addTag('Passkeys', 'Signing in without a password.')
     .addTag('Devices', 'Where one is signed in.')
     .addTag('Services', 'What other services need to trust our tokens.')
     .addTag('Health', 'For load balancers and monitoring.')

@@ -3,6 +3,7 @@ import type { HeadersObject, MediaTypeObject, ResponsesObject } from '@nestjs/sw
 import type { Config } from '../../config/load.config.js';
 import { FORWARD_AUTH_PATH } from '../http/forward-auth-path.js';
 import { isOAuthPath } from '../http/oauth-endpoints.js';
+import { ROLE, STEP_UP } from '../http/access.decorators.js';
 import { ACCESS, type Access } from '../http/public.decorator.js';
 import { PROBLEMS, type ProblemCode, problemEntry } from '../problems/problem.catalogue.js';
 import { Problem, type ProblemOptions } from '../problems/problem.js';
@@ -14,6 +15,8 @@ import { oauthErrorContent, oauthErrorName, oauthOccurrence } from './oauth-docs
 export interface DocumentedRoute {
   readonly docs: RouteDocs;
   readonly access: Access;
+  readonly needsRole: boolean;
+  readonly needsStepUp: boolean;
   readonly isThrottled: boolean;
   /** Whether the Accept header of a request is looked at. */
   readonly isNegotiated: boolean;
@@ -58,6 +61,8 @@ export function describeRoute(docs: RouteDocs, handler: object, controller: obje
   return {
     docs,
     access: marked<Access>(ACCESS) ?? 'required',
+    needsRole: marked(ROLE) !== undefined,
+    needsStepUp: marked(STEP_UP) !== undefined,
     isThrottled: countedRequests(path) !== 'none',
     isNegotiated: path !== FORWARD_AUTH_PATH,
     isOAuth: isOAuthPath(path),
@@ -66,13 +71,15 @@ export function describeRoute(docs: RouteDocs, handler: object, controller: obje
 
 /** Every code that a route can answer, in the order of the catalogue. */
 function problemsOf(
-  { docs, access, isThrottled, isNegotiated }: DocumentedRoute,
+  { docs, access, needsRole, needsStepUp, isThrottled, isNegotiated }: DocumentedRoute,
   method: string,
 ): ProblemCode[] {
   const codes = new Set<ProblemCode>([
     ...docs.problems,
     ...(method === 'get' ? [] : OF_UNSAFE_METHODS),
     ...(access === 'required' ? OF_CLOSED_ROUTES : []),
+    ...(needsRole ? (['forbidden'] as const) : []),
+    ...(needsStepUp ? (['step_up_required'] as const) : []),
     // Credentials are read from the database.
     ...(access === 'none' ? [] : (['service_unavailable'] as const)),
     ...(isThrottled ? (['rate_limited'] as const) : []),
@@ -160,8 +167,26 @@ export const PROBLEM_SCHEMA = {
     },
     reason: {
       type: 'string',
-      enum: ['too_short', 'common', 'context_specific'],
+      enum: ['too_short', 'common', 'context_specific', 'breached', 'unchanged'],
       description: 'Why a password is weak.',
+    },
+    feedback: {
+      type: 'object',
+      required: ['suggestions'],
+      properties: {
+        warning: { type: 'string' },
+        suggestions: { type: 'array', items: { type: 'string' } },
+      },
+      description: 'What makes a password easy to guess, and what would be better, in English.',
+    },
+    mfa_token: {
+      type: 'string',
+      description: 'Stands for a sign-in that lacks a second factor, for `POST /mfa`.',
+    },
+    factors: {
+      type: 'array',
+      items: { type: 'string', enum: ['totp', 'passkey', 'recovery_code'] },
+      description: 'What can complete it.',
     },
     'violated-policies': { type: 'array', items: { type: 'string' }, description: 'The quotas used up.' },
     checks: { type: 'object', description: 'The health checks, each with its status.' },
@@ -193,6 +218,8 @@ function occurrence(code: ProblemCode, { auth, password }: Config, mistake: Fiel
     }
     case 'credential_expired':
       return { action: auth.AUTH_STRATEGY.includes('jwt') ? 'refresh' : 'login' };
+    case 'mfa_required':
+      return { members: { mfa_token: 'trf_mt_example', factors: ['totp', 'recovery_code'] } };
     case 'cross_site_request':
       return { detail: 'The Origin "https://evil.example" is not in TRUSTED_ORIGINS.' };
     case 'unsupported_media_type':

@@ -95,7 +95,7 @@ export function introduction(config: Config): string {
     docs.signIn,
     ...(accepted.length > 0 ? [`Credentials of the strategy ${accepted.join(', ')} are accepted too.`] : []),
     `**Try it.** Make an account with \`POST /signup\`: the examples work as they stand. ${docs.tryIt} ` +
-      'See who you are with `GET /me` and `GET /users/me`.',
+      'See who you are with `GET /me` and `GET /users/me`. Passkeys are tried on [a page of their own](/docs/passkeys).',
     'Errors are `application/problem+json` (RFC 9457) with a stable `code`; each call lists those it can answer. ' +
       'Bodies are `application/json` in UTF-8, 16 KiB at most. Requests from pages of other sites are refused.',
   ].join('\n\n');

@@ -5,6 +5,7 @@ import fastifyStatic from '@fastify/static';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '../../config/load.config.js';
 import { PAGE_CSS, PAGE_POLICY, pageHtml, pageScript } from './page.js';
+import { PASSKEYS_CSS, PASSKEYS_HTML, passkeysScript } from './passkeys-page.js';
 import { BEARER_SCHEME } from './strategy-docs.js';
 
 /** The files of swagger-ui-dist that the page uses; the rest is not served. */
@@ -36,6 +37,13 @@ export function serveDocs(app: NestFastifyApplication, config: Config): void {
     { paths: ['/docs', '/docs/'], type: 'text/html; charset=utf-8', content: pageHtml(assets) },
     { paths: ['/docs/page.css'], type: 'text/css; charset=utf-8', content: PAGE_CSS },
     { paths: ['/docs/page.js'], type: 'text/javascript; charset=utf-8', content: pageScript(BEARER_SCHEME) },
+    { paths: ['/docs/passkeys'], type: 'text/html; charset=utf-8', content: PASSKEYS_HTML },
+    { paths: ['/docs/passkeys.css'], type: 'text/css; charset=utf-8', content: PASSKEYS_CSS },
+    {
+      paths: ['/docs/passkeys.js'],
+      type: 'text/javascript; charset=utf-8',
+      content: passkeysScript(config.app.PUBLIC_URL),
+    },
   ];
   for (const { paths, type, content } of files)
     for (const path of paths)

@@ -123,7 +123,7 @@ function requestProblem(request: FastifyRequest): Problem | undefined {
 }
 
 function isNegotiated({ url, routeOptions }: FastifyRequest): boolean {
-  const servesPages = url === '/docs' || url.startsWith('/docs/');
+  const servesPages = url === '/docs' || url.startsWith('/docs/') || url.startsWith('/account/');
   return !servesPages && routeOptions.url !== FORWARD_AUTH_PATH;
 }
 

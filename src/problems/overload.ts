@@ -3,3 +3,6 @@ export class Overloaded extends Error {}
 
 /** It cannot be decided here and now; nothing was changed, and asking again may succeed. */
 export class Unavailable extends Error {}
+
+/** Whether a password was leaked cannot be asked now, and the configuration says to refuse it then. */
+export class BreachCheckUnavailable extends Error {}

@@ -34,7 +34,26 @@ export const PROBLEMS = {
   weak_password: {
     status: 400,
     title: 'The password is too weak',
-    meaning: 'Too short, common, or made of the service name or the e-mail address. `reason` says which.',
+    meaning:
+      'Too short, common, leaked, or made of the service name or the e-mail address. `reason` says which; `feedback` may say what would be better.',
+  },
+  totp_code_wrong: {
+    status: 400,
+    title: 'The code is wrong',
+    meaning:
+      'It is not what an authenticator app with the new secret shows now, or too many were tried. The app’s clock may be off.',
+  },
+  token_invalid: {
+    status: 400,
+    title: 'The link is not valid',
+    meaning:
+      'The token of a mail is unknown, was used, ran out, or was superseded by a later one. Ask for another mail.',
+  },
+  passkey_not_accepted: {
+    status: 400,
+    title: 'The passkey cannot be added',
+    meaning:
+      'What the browser made is not what was asked for. `errors` says why; ask for options again with `POST /passkeys/registration/options`.',
   },
   conflicting_credentials: {
     status: 400,
@@ -76,6 +95,48 @@ export const PROBLEMS = {
     meaning: 'Sign-in failed. It is the same answer whatever was wrong.',
     action: 'login',
   },
+  passkey_refused: {
+    status: 401,
+    title: 'The passkey was refused',
+    meaning:
+      'Sign-in with a passkey failed: an answer that came too late or twice, a passkey that is not known, or one that did not verify its user. It is the same answer whatever was wrong.',
+    action: 'login',
+  },
+  mfa_required: {
+    status: 401,
+    title: 'A second factor is required',
+    meaning:
+      'The password is right, and the account has a second factor. Send one of `factors` with the `mfa_token` to `POST /mfa`.',
+    action: 'login',
+  },
+  mfa_token_invalid: {
+    status: 401,
+    title: 'The sign-in must begin anew',
+    meaning:
+      'The `mfa_token` is not one of ours, ran out, was used up or tried too often, or the account has changed since. `POST /login` again.',
+    action: 'login',
+  },
+  mfa_failed: {
+    status: 401,
+    title: 'The second factor is wrong',
+    meaning:
+      'The code or credential is wrong, was used before, or too many were tried. The `mfa_token` can be tried again, five times in all.',
+    action: 'login',
+  },
+  password_change_required: {
+    status: 401,
+    title: 'The password must be changed',
+    meaning:
+      'The password is right, but counts as known to others. Ask for a link with `POST /password/forgot` and choose another.',
+    action: 'login',
+  },
+  step_up_required: {
+    status: 401,
+    title: 'A fresh sign-in is required',
+    meaning:
+      'The call changes something sensitive, and the last proof of who you are is older than STEP_UP_TTL. `POST /reauthenticate`, then repeat it.',
+    action: 'step_up',
+  },
   refresh_invalid: {
     status: 401,
     title: 'The refresh token is not valid',
@@ -113,6 +174,28 @@ export const PROBLEMS = {
     meaning:
       'An unsafe request with cookies must come from this origin or from one in TRUSTED_ORIGINS. `detail` names the failed check.',
   },
+  current_password_wrong: {
+    status: 403,
+    title: 'The current password is wrong',
+    meaning:
+      'Nothing was changed, and the session goes on. It is also the answer to too many guesses. Without `current_password` a fresh proof of who you are will do.',
+  },
+  reauthentication_failed: {
+    status: 403,
+    title: 'That proves nothing',
+    meaning:
+      'The password or factor sent to `POST /reauthenticate` is wrong, was used before, or was guessed too often. The session goes on as it was.',
+  },
+  factor_required: {
+    status: 403,
+    title: 'A second factor is required too',
+    meaning: 'The account has a second factor: send the password and one of `factors` together.',
+  },
+  forbidden: {
+    status: 403,
+    title: 'Not allowed',
+    meaning: 'The account does not have the role that this call needs.',
+  },
   not_found: {
     status: 404,
     title: 'Not found',
@@ -137,6 +220,37 @@ export const PROBLEMS = {
     status: 409,
     title: 'The e-mail address is taken',
     meaning: 'There is an account with this address (or another spelling of it).',
+  },
+  last_admin: {
+    status: 409,
+    title: 'There must be an administrator',
+    meaning: 'The account is the only one that may administer. Make somebody else an administrator first.',
+  },
+  totp_not_started: {
+    status: 409,
+    title: 'No authenticator app waits to be confirmed',
+    meaning: '`POST /totp` first. What it answers is good for an hour, and is replaced by the next one.',
+  },
+  no_second_factor: {
+    status: 409,
+    title: 'There is no second factor',
+    meaning: 'Recovery codes stand in for a second factor. Add an authenticator app or a passkey first.',
+  },
+  passkey_exists: {
+    status: 409,
+    title: 'The passkey is known already',
+    meaning: 'This very passkey was added before, to this account or another.',
+  },
+  last_login_method: {
+    status: 409,
+    title: 'Nothing else would let you sign in',
+    meaning:
+      'The account has no password, and this is its only passkey. Add another one, or choose a password, first.',
+  },
+  limit_reached: {
+    status: 409,
+    title: 'There are as many as there may be',
+    meaning: 'The account has reached the limit that `detail` names. Remove one first.',
   },
   body_too_large: {
     status: 413,
@@ -179,6 +293,12 @@ export const PROBLEMS = {
     status: 503,
     title: 'Temporarily unavailable',
     meaning: 'The database does not answer, so nothing can be decided. Retry after `Retry-After` seconds.',
+  },
+  breach_check_unavailable: {
+    status: 503,
+    title: 'The password cannot be checked now',
+    meaning:
+      'Whether the password was leaked is asked elsewhere, which does not answer, and BREACHED_PASSWORDS_UNAVAILABLE is `refuse`. Retry after `Retry-After` seconds.',
   },
   overloaded: {
     status: 503,

@@ -3,7 +3,7 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import { RouteTable } from '../http/route-table.js';
 import { isDatabaseOutage } from './database-outage.js';
 import type { ProblemCode } from './problem.catalogue.js';
-import { Overloaded, Unavailable } from './overload.js';
+import { BreachCheckUnavailable, Overloaded, Unavailable } from './overload.js';
 import { Problem } from './problem.js';
 import { writeProblem } from './write-problem.js';
 
@@ -46,6 +46,9 @@ export class ProblemFilter implements ExceptionFilter {
     }
     if (error instanceof Overloaded) {
       return new Problem('overloaded', { headers: { 'retry-after': RETRY_AFTER_OVERLOAD } });
+    }
+    if (error instanceof BreachCheckUnavailable) {
+      return new Problem('breach_check_unavailable', { headers: { 'retry-after': RETRY_AFTER_OUTAGE } });
     }
     const status = statusOf(error);
     if (status === 404) return this.notFound(request);

@@ -30,6 +30,13 @@ export function canonicalEmail(email: string): string | null {
   return canonical.length <= ADDRESS_MAX ? canonical : null;
 }
 
+/** The canonical form of an address that was checked before. */
+export function requireCanonical(email: string): string {
+  const canonical = canonicalEmail(email);
+  if (canonical === null) throw new TypeError('the address was not checked before');
+  return canonical;
+}
+
 function canonicalDomain(given: string): string | null {
   const domain = lowerDomain(given);
   if (DOMAIN.test(domain) && !domain.includes('xn--')) return domain;
@@ -49,10 +56,4 @@ function lowerDomain(text: string): string {
 
 function lowerAscii(text: string): string {
   return text.replace(/[A-Z]/g, (letter) => letter.toLowerCase());
-}
-
-/** An address that tells its owner which one it is, and nobody else: for logs. */
-export function maskEmail(email: string): string {
-  const at = email.lastIndexOf('@');
-  return at < 1 ? '***' : `${email.slice(0, 1)}***${email.slice(at)}`;
 }

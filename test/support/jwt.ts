@@ -8,7 +8,7 @@ import {
 import { sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
 import type { SigningAlgorithm } from '../../config/auth.config.js';
-import { seal, unseal } from '../../src/auth/keys/secrets.js';
+import { seal, unseal } from '../../src/secrets/secrets.js';
 import { signWith } from '../../src/vectors/forge.js';
 import type { TestApp } from './app.js';
 

@@ -29,6 +29,8 @@ export interface ProgramOptions {
   readonly args?: readonly string[];
   /** What runs it: the program itself, or `npm start` as the leader of a process group. */
   readonly by?: 'node' | 'group' | 'npm';
+  /** What stands on its standard input; nothing by default. */
+  readonly input?: string;
   /** Another Node.js than the one that runs the tests, with its own options. */
   readonly node?: readonly [string, ...string[]];
 }
@@ -37,7 +39,7 @@ const started = new Set<Program>();
 
 /** Runs what `npm start` runs, as a process of its own, with nothing of this process's settings. */
 export function startProgram(options: ProgramOptions = {}): Program {
-  const { env = {}, args = [], by = 'node', node = [process.execPath, '--liftoff-only'] } = options;
+  const { env = {}, args = [], input, by = 'node', node = [process.execPath, '--liftoff-only'] } = options;
   const [file, ...rest] =
     by === 'npm' ? ['npm', 'start', ...args] : [...node, join(root, 'src', 'cli', 'start.mjs'), ...args];
   const isGroup = by !== 'node';
@@ -45,9 +47,10 @@ export function startProgram(options: ProgramOptions = {}): Program {
   const child = spawn(file, rest, {
     cwd: root,
     env: { PATH, HOME, SystemRoot, PORT: '0', ...env },
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: 'pipe',
     detached: isGroup,
   });
+  child.stdin.on('error', () => undefined).end(input);
   let since = performance.now();
   let out = '';
   let err = '';

@@ -2,7 +2,8 @@ import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import { NIL, v7 as uuidv7, validate as isUuid } from 'uuid';
-import { Database } from '../../database/database.js';
+import { recordEvent } from '../../audit/audit.service.js';
+import { Database, type Queries } from '../../database/database.js';
 import { createToken, hashToken } from '../strategies/opaque-token.js';
 
 /** What a service client may do: ask about tokens (RFC 7662), or revoke them (RFC 7009). */
@@ -50,12 +51,15 @@ export class ServiceClients {
   /** Makes a client with a random secret; null if the name is taken. */
   async add(name: string, permissions: readonly Permission[]): Promise<NewServiceClient | null> {
     const secret = createToken(PREFIX);
-    const [row] = await this.database.query(
-      sql<ClientRow>`insert into service_clients (id, name, secret_hash, permissions)
-        values (${uuidv7()}, ${name}, ${hashToken(secret)}, ${[...permissions]})
-        on conflict (name) do nothing returning id, name, permissions`,
-    );
-    return row ? { ...row, secret } : null;
+    return this.database.transaction(async (tx) => {
+      const [row] = await tx.query(
+        sql<ClientRow>`insert into service_clients (id, name, secret_hash, permissions)
+          values (${uuidv7()}, ${name}, ${hashToken(secret)}, ${[...permissions]})
+          on conflict (name) do nothing returning id, name, permissions`,
+      );
+      if (row) await recordChange(tx, 'client_added', row);
+      return row ? { ...row, secret } : null;
+    });
   }
 
   /** Every client, by name. */
@@ -74,10 +78,13 @@ export class ServiceClients {
   /** Removes a client by its name or id; from then on it is unknown everywhere. Null if there is none. */
   async remove(nameOrId: string): Promise<ServiceClientInfo | null> {
     const column = isUuid(nameOrId) ? sql`id` : sql`name`;
-    const [row] = await this.database.query(
-      sql<ClientRow>`delete from service_clients where ${column} = ${nameOrId} returning id, name, permissions`,
-    );
-    return row ?? null;
+    return this.database.transaction(async (tx) => {
+      const [row] = await tx.query(
+        sql<ClientRow>`delete from service_clients where ${column} = ${nameOrId} returning id, name, permissions`,
+      );
+      if (row) await recordChange(tx, 'client_removed', row);
+      return row ?? null;
+    });
   }
 
   /**
@@ -95,4 +102,14 @@ export class ServiceClients {
     const { name, permissions } = row;
     return { id: row.id, name, permissions };
   }
+}
+
+/** Only the command line adds and removes clients. */
+function recordChange(
+  tx: Queries,
+  kind: 'client_added' | 'client_removed',
+  { id, name, permissions }: ClientRow,
+): Promise<void> {
+  const details = { client_id: id, name, permissions };
+  return recordEvent(tx, { kind, userId: null, actor: 'operator', details });
 }

@@ -1,6 +1,6 @@
 import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
 import type { StrategyName } from '../../../config/auth.config.js';
-import { purposeKey } from '../keys/secrets.js';
+import { purposeKey } from '../../secrets/secrets.js';
 
 const SALT_BYTES = 16;
 const TAG_BYTES = 16;

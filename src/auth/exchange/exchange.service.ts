@@ -2,11 +2,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Logger } from 'pino';
 import type { AuthConfig, StrategyName } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
+import { Audit } from '../../audit/audit.service.js';
 import { Database, type Queries } from '../../database/database.js';
 import type { Client } from '../../http/client.decorator.js';
 import { LOGGER } from '../../logging/logger.js';
 import { Unavailable } from '../../problems/overload.js';
-import type { SignedIn } from '../auth.service.js';
+import type { SignedIn } from '../presented-sessions.service.js';
 import type { LiveSession } from '../sessions/session-state.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 import type { DeadCredential, IssuedCredential, Transport } from '../strategies/auth.strategy.js';
@@ -27,6 +28,7 @@ export class ExchangeService {
     private readonly sessions: SessionsService,
     private readonly exchanges: PendingExchanges,
     private readonly strategies: StrategyTable,
+    private readonly audit: Audit,
     @Inject(AUTH_CONFIG) private readonly config: AuthConfig,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {}
@@ -53,7 +55,9 @@ export class ExchangeService {
     const [from] = held;
     if (from === undefined || held.some((verdict) => verdict.kind === kind))
       return { session: { ...session, strategy: kind }, credential: NOTHING };
-    const outcome = await this.database.transaction((tx) => this.issue(tx, sessionId, from, transport));
+    const outcome = await this.database.transaction((tx) =>
+      this.issue(tx, sessionId, from, transport, client),
+    );
     if ('credential' in outcome) {
       const { requestId: request_id, ip } = client;
       this.logger.info({
@@ -75,6 +79,7 @@ export class ExchangeService {
     sessionId: string,
     { kind: from, credential }: LiveVerdict,
     transport: Transport,
+    client: Client,
   ): Promise<SignedIn | DeadCredential> {
     const { issuing } = this.strategies;
     const pending = await this.exchanges.lock(tx, sessionId);
@@ -86,7 +91,7 @@ export class ExchangeService {
     const exchange =
       pending?.kind === issuing.name && !pending.isOld
         ? pending
-        : await this.begin(tx, sessionId, from, pending);
+        : await this.begin(tx, found.session, from, pending, client);
     const secret = deriveCredentialSecret(this.config.AUTH_SECRETS, sessionId, exchange);
     // Another node has a newer secret, and whoever asks again may reach that node.
     if (!secret) throw new Unavailable('an exchange was begun under a secret unknown here');
@@ -102,9 +107,10 @@ export class ExchangeService {
   /** One that was under way to another kind ends: with that kind in use, its old one goes, and else that kind. */
   private async begin(
     tx: Queries,
-    sessionId: string,
+    { sessionId, userId }: LiveSession,
     from: StrategyName,
     pending: PendingExchange | null,
+    client: Client,
   ): Promise<Exchange> {
     if (pending?.kind === this.strategies.issuing.name) {
       // Never used: whoever asked for it long ago shall not share what is given now.
@@ -118,6 +124,8 @@ export class ExchangeService {
       nonce: drawNonce(this.config.AUTH_SECRETS, sessionId),
     };
     await this.exchanges.begin(tx, sessionId, exchange);
+    const details = { from, to: exchange.kind };
+    await this.audit.record({ kind: 'credential_exchanged', userId, sessionId, client, details }, tx);
     return exchange;
   }
 }

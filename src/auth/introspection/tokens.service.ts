@@ -3,10 +3,12 @@ import type { Logger } from 'pino';
 import type { AppConfig } from '../../../config/app.config.js';
 import type { AuthConfig } from '../../../config/auth.config.js';
 import { APP_CONFIG, AUTH_CONFIG } from '../../../config/tokens.config.js';
+import { Database } from '../../database/database.js';
 import type { Client } from '../../http/client.decorator.js';
 import { LOGGER } from '../../logging/logger.js';
 import type { AccessTokenClaims } from '../../verify/access-token.gate.js';
 import type { ServiceClientInfo } from '../clients/service-clients.service.js';
+import { recordEnded } from '../sessions/ended-sessions.js';
 import type { LiveSession } from '../sessions/session-state.js';
 import { SessionsService } from '../sessions/sessions.service.js';
 import { Authenticator, sessionIdOf } from '../strategies/authenticator.js';
@@ -34,6 +36,7 @@ export interface TokenFacts {
 @Injectable()
 export class TokensService {
   constructor(
+    private readonly database: Database,
     private readonly authenticator: Authenticator,
     private readonly sessions: SessionsService,
     @Inject(APP_CONFIG) private readonly app: AppConfig,
@@ -61,8 +64,13 @@ export class TokensService {
   async revoke(token: string, service: ServiceClientInfo, client: Client): Promise<void> {
     const sessionId = (await this.sessionOfCredential(token)) ?? (await this.sessionOfRefreshToken(token));
     if (sessionId === null) return;
-    const ended = await this.sessions.revoke([sessionId], 'revoked_by_service');
-    if (ended === 0) return;
+    const reason = 'revoked_by_service';
+    const ended = await this.database.transaction(async (tx) => {
+      const sessions = await this.sessions.revoke([sessionId], reason, tx);
+      await recordEnded(tx, sessions, { reason, client, actor: `service:${service.id}` });
+      return sessions;
+    });
+    if (ended.length === 0) return;
     this.logger.info({
       event: 'session_revoked_by_service',
       request_id: client.requestId,

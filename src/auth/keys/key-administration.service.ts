@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 import type { AuthConfig, SigningAlgorithm } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
 import { Database } from '../../database/database.js';
+import { recordKeyRevocation, recordRotation } from './key-audit.js';
 import { draftKey } from './key-pair.js';
 import {
   fillCurrent,
@@ -43,6 +44,7 @@ export class KeyAdministration {
       const [current] = await tx.query(sql`select 1 from signing_keys where ${is('current', algorithm)}`);
       if (!current) return { status: 'no_current' };
       const promotions = await promoteNext(tx, this.config, sql<boolean>`true`);
+      await recordRotation(tx, promotions, 'operator');
       const changes = [...promotions, ...(await publishNext(tx, draft))];
       if (promotions.length > 0) return { status: 'rotated', changes };
       const [next] = await tx.query(
@@ -80,10 +82,9 @@ export class KeyAdministration {
       );
       // Nodes that sign with another algorithm than this process see to their key as soon as they hear of it.
       const isMissed = key.state === 'current' && key.algorithm === algorithm;
-      return {
-        status: 'revoked',
-        changes: [...retirements, ...(isMissed ? await fillCurrent(tx, draft) : [])],
-      };
+      const changes = [...retirements, ...(isMissed ? await fillCurrent(tx, draft) : [])];
+      await recordKeyRevocation(tx, kid, changes);
+      return { status: 'revoked', changes };
     });
   }
 }

@@ -2,10 +2,12 @@ import { Inject, Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import type { AuthConfig, SigningAlgorithm } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
+import { recordEvent } from '../../audit/audit.service.js';
+import { type ChainKeyRewrapping, rewrapChainKey } from '../../audit/chain-key.js';
 import { Database } from '../../database/database.js';
 import { KEY_PURPOSE, type SealedKey } from './key-pair.js';
 import { type KeyState, promotableFrom, underKeyLock } from './key-transitions.js';
-import { seal, sealedUnder, unseal } from './secrets.js';
+import { seal, sealedUnder, unseal } from '../../secrets/secrets.js';
 
 /** A key as an operator sees it. */
 export interface KeyListing {
@@ -35,6 +37,8 @@ export interface Rewrapping {
   readonly rewrapped: readonly string[];
   /** Keys that no secret opens: left as they are. */
   readonly unopened: readonly string[];
+  /** The key of the audit trail. */
+  readonly auditChain: ChainKeyRewrapping;
   /** From when on no other secret is needed, if every node runs with this list; null while there are `unopened`. */
   readonly othersMayLeaveAt: Date | null;
 }
@@ -101,12 +105,16 @@ export class KeyInventory {
         const resealed = seal(secrets, KEY_PURPOSE, kid, der);
         await tx.query(sql`update signing_keys set private_key = ${resealed} where kid = ${kid}`);
       }
+      const auditChain = await rewrapChainKey(tx, secrets);
+      const details = { keys: rewrapped, unopened, audit_chain: auditChain };
+      await recordEvent(tx, { kind: 'secrets_rewrapped', userId: null, actor: 'operator', details });
       // What refresh tokens were derived under is needed while their grace time lasts.
       const [row] = await tx.query(
         sql<{ at: Date | string }>`select now() + make_interval(secs => ${grace}) as at`,
       );
-      const othersMayLeaveAt = unopened.length === 0 && row ? new Date(row.at) : null;
-      return { rewrapped, unopened, othersMayLeaveAt };
+      const isAllOpen = unopened.length === 0 && auditChain !== 'unopened';
+      const othersMayLeaveAt = isAllOpen && row ? new Date(row.at) : null;
+      return { rewrapped, unopened, auditChain, othersMayLeaveAt };
     });
   }
 }

@@ -3,6 +3,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { AuthConfig } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
 import { Database } from '../../database/database.js';
+import { recordRotation } from './key-audit.js';
 import { draftKey } from './key-pair.js';
 import { lastTokenAfter } from './key-times.js';
 import {
@@ -55,7 +56,9 @@ export class KeyLifecycle {
    */
   async ensureCurrent(): Promise<readonly KeyChange[]> {
     const draft = await draftKey(this.config.JWT_ALGORITHM, this.config.AUTH_SECRETS);
-    return underKeyLock(this.database, (tx) => fillCurrent(tx, draft));
+    return underKeyLock(this.database, async (tx) =>
+      recordRotation(tx, await fillCurrent(tx, draft), 'system'),
+    );
   }
 
   /**
@@ -76,7 +79,7 @@ export class KeyLifecycle {
     // Made before the transaction: nobody waits for it there.
     const draft = due.promotion || due.publication ? await draftKey(algorithm, secrets) : null;
     const changes = await underKeyLockIfFree(this.database, async (tx) => [
-      ...(await promoteNext(tx, this.config, this.isDue)),
+      ...(await recordRotation(tx, await promoteNext(tx, this.config, this.isDue), 'system')),
       ...(draft ? await publishNext(tx, draft) : []),
       ...(await retire(tx, this.isOver)),
     ]);

@@ -9,7 +9,7 @@ import {
 import { promisify } from 'node:util';
 import { v7 as uuidv7 } from 'uuid';
 import type { SigningAlgorithm } from '../../../config/auth.config.js';
-import { seal, unseal } from './secrets.js';
+import { seal, unseal } from '../../secrets/secrets.js';
 
 /** ASVS 5.0.0 11.2.3. */
 const RSA_BITS = 3072;

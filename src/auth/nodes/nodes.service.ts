@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
+import { recordEvent } from '../../audit/audit.service.js';
 import { Database, type Queries } from '../../database/database.js';
 import type { LiveNode, ServingNode } from './serving-node.js';
 import { StepRefused } from './step-refused.js';
@@ -64,6 +65,7 @@ export class Nodes {
       const isFitting = running.every((other) => fits(node.strategy, other.strategy));
       if (!isFitting && policy === 'refuse') throw new StepRefused(node.strategy, running);
       await this.renew(node, tx);
+      await recordStart(tx, node, running);
       return running;
     });
   }
@@ -84,4 +86,16 @@ export class Nodes {
   async leave(id: string): Promise<void> {
     await this.database.query(sql`delete from nodes where id = ${id}`);
   }
+}
+
+/** One more node of what runs already is no change. */
+async function recordStart(
+  tx: Queries,
+  { strategy, host, version }: ServingNode,
+  running: readonly LiveNode[],
+): Promise<void> {
+  const value = textOf(strategy);
+  if (running.some((other) => textOf(other.strategy) === value)) return;
+  const details = { strategy: value, host, version };
+  await recordEvent(tx, { kind: 'strategy_started', userId: null, actor: 'system', details });
 }

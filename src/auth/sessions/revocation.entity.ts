@@ -8,7 +8,7 @@ import { TRIGGERS } from '../../database/migrations/20261122150000-many-nodes.mi
  * | kind | dead is |
  * | --- | --- |
  * | `session` | every credential of the session |
- * | `credential` | what was remembered of the session; its access tokens issued before `issued_before` |
+ * | `credential` | what was remembered of the session (without one, of the user); its access tokens issued before `issued_before` |
  * | `user`, `all` | every session that was made before `issued_before`: of the user, of everybody |
  * | `key` | every access token of a signing key that was revoked |
  */

@@ -1,5 +1,6 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { StrategyName } from '../../../config/auth.config.js';
+import type { Role } from '../../http/access.decorators.js';
 import { isCutOff } from './cut-off.js';
 
 /** A session that is good, and whose it is. */
@@ -8,6 +9,7 @@ export interface LiveSession {
   readonly userId: string;
   /** As its owner wrote it. */
   readonly email: string;
+  readonly role: Role;
   /** The kind of credential that it was last given for good: at sign-in, or by an exchange. */
   readonly strategy: StrategyName;
   readonly createdAt: Date;
@@ -34,6 +36,7 @@ export interface SessionRow {
   id: string;
   user_id: string;
   email: string;
+  role: Role;
   strategy: StrategyName;
   created_at: Date | string;
   expires_at: Date | string;
@@ -60,7 +63,7 @@ function isInTime(idleTtl: number): RawBuilder<boolean> {
 
 /** The columns of `sessions s` and `users u` that make a SessionRow. */
 export function stateColumns(idleTtl: number): RawBuilder<unknown> {
-  return sql`s.id, s.user_id, u.email, s.strategy, s.created_at, s.expires_at, s.authenticated_at, s.methods,
+  return sql`s.id, s.user_id, u.email, u.role, s.strategy, s.created_at, s.expires_at, s.authenticated_at, s.methods,
     s.tokens_valid_from, s.exchange_to, s.last_used_at + make_interval(secs => ${idleTtl}) as idles_at,
     case when s.revoked_at is not null or ${isCutOff} then 'revoked' when ${isInTime(idleTtl)} then 'live' else 'expired' end as state`;
 }
@@ -72,6 +75,7 @@ export function readState(row: SessionRow): SessionState {
     sessionId: row.id,
     userId: row.user_id,
     email: row.email,
+    role: row.role,
     strategy: row.strategy,
     createdAt: new Date(row.created_at),
     expiresAt: new Date(row.expires_at),

@@ -5,6 +5,7 @@ import { type Client, FromClient } from '../../http/client.decorator.js';
 import { CurrentUser, type CurrentUserInfo } from '../../http/current-user.decorator.js';
 import { Problem } from '../../problems/problem.js';
 import { CredentialReply } from '../credential-reply.js';
+import { deviceView } from './device-view.js';
 import { DevicesService } from './devices.service.js';
 import {
   type SessionParams,
@@ -27,17 +28,7 @@ export class SessionsController {
   @ApiReply(200, sessionsReplySchema, 'The live sessions of the caller, the newest first')
   async list(@CurrentUser() { userId, sessionId }: CurrentUserInfo): Promise<SessionsReply> {
     const devices = await this.devices.list(userId);
-    return {
-      sessions: devices.map((device) => ({
-        id: device.sessionId,
-        current: device.sessionId === sessionId,
-        strategy: device.strategy,
-        created_at: device.createdAt.toISOString(),
-        last_used_at: device.lastUsedAt.toISOString(),
-        ip: device.ip,
-        user_agent: device.userAgent,
-      })),
-    };
+    return { sessions: devices.map((device) => deviceView(device, sessionId)) };
   }
 
   @Delete(':id')

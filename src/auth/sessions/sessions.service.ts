@@ -7,6 +7,7 @@ import { Database, type Queries } from '../../database/database.js';
 import type { Client } from '../../http/client.decorator.js';
 import { Unavailable } from '../../problems/overload.js';
 import { cutOff } from './cut-off.js';
+import { type EndedSession, recordEnded } from './ended-sessions.js';
 import { RevocationFeed } from './revocation-feed.service.js';
 import {
   isLive,
@@ -36,7 +37,16 @@ export type RevocationReason =
   | 'limit'
   | 'refresh_reused'
   | 'device_removed'
-  | 'revoked_by_service';
+  | 'revoked_by_service'
+  | 'password_changed'
+  | 'password_reset'
+  | 'email_changed'
+  | 'email_proved'
+  | 'factors_changed'
+  | 'user_disabled'
+  | 'user_deleted'
+  | 'ended_by_admin'
+  | 'ended_by_operator';
 
 /** Seconds that may lie between the note of an access token and its signature. */
 const MINTING_TIME = 60;
@@ -81,7 +91,7 @@ export class SessionsService {
     );
     const beyondLimit = sql`id in (select s.id from sessions s where s.user_id = ${userId} and s.id <> ${id} and ${this.isLive}
       order by s.created_at desc, s.id desc offset ${this.config.SESSIONS_PER_USER - 1})`;
-    await this.revokeWhere(tx, beyondLimit, 'limit');
+    await recordEnded(tx, await this.revokeWhere(tx, beyondLimit, 'limit'), { reason: 'limit', client });
     const created = await this.findById(id, tx);
     // Whatever was made before a moment may just have been declared dead.
     if (created?.state !== 'live') throw new Unavailable('the session ended while it was made');
@@ -115,9 +125,14 @@ export class SessionsService {
   }
 
   /** Ends a session if it is this person's and live; false if not. */
-  async revokeOwn(userId: string, sessionId: string, reason: RevocationReason): Promise<boolean> {
+  async revokeOwn(
+    userId: string,
+    sessionId: string,
+    reason: RevocationReason,
+    queries: Queries = this.database,
+  ): Promise<boolean> {
     const condition = sql`id = (select s.id from sessions s where s.id = ${sessionId} and s.user_id = ${userId} and ${this.isLive})`;
-    return (await this.revokeWhere(this.database, condition, reason)) === 1;
+    return (await this.revokeWhere(queries, condition, reason)).length === 1;
   }
 
   /**
@@ -162,27 +177,55 @@ export class SessionsService {
     );
   }
 
+  /** Keeps the SHA-256 of another cookie value in place of that of an old one, which opens nothing any more. */
+  async replaceSecretHash(tx: Queries, sessionId: string, old: Buffer, hash: Buffer): Promise<void> {
+    await tx.query(
+      sql`update sessions set secret_hash = case when secret_hash = ${old} then ${hash}::bytea else secret_hash end,
+            exchange_hash = case when exchange_hash = ${old} then ${hash}::bytea else exchange_hash end
+          where id = ${sessionId}`,
+    );
+    await tx.afterCommit(() => this.feed.catchUp());
+  }
+
+  /** Notes that the person of a session proved again who they are, and how: its `auth_time` is now. */
+  async noteProof(tx: Queries, sessionId: string, methods: readonly string[]): Promise<void> {
+    await tx.query(
+      sql`update sessions set authenticated_at = now(), methods = ${[...methods]} where id = ${sessionId}`,
+    );
+    await tx.afterCommit(() => this.feed.catchUp());
+  }
+
   /**
    * Ends sessions. Those that ended before keep their reason.
    *
-   * @returns how many were ended by this call.
+   * @returns those that were ended by this call.
    */
   async revoke(
     sessionIds: readonly string[],
     reason: RevocationReason,
     queries: Queries = this.database,
-  ): Promise<number> {
-    if (sessionIds.length === 0) return 0;
+  ): Promise<EndedSession[]> {
+    if (sessionIds.length === 0) return [];
     return this.revokeWhere(queries, sql`id = any(${[...sessionIds]}::uuid[])`, reason);
   }
 
-  /** Ends every session of a person but one, or, with null, every one. */
-  revokeOfUser(userId: string, exceptId: string | null, reason: RevocationReason): Promise<number> {
-    return this.revokeWhere(
-      this.database,
+  /**
+   * Ends every session of a person but one, or, with null, every one.
+   *
+   * @returns how many were ended by this call.
+   */
+  async revokeOfUser(
+    userId: string,
+    exceptId: string | null,
+    reason: RevocationReason,
+    queries: Queries = this.database,
+  ): Promise<number> {
+    const ended = await this.revokeWhere(
+      queries,
       exceptId === null ? sql`user_id = ${userId}` : sql`user_id = ${userId} and id <> ${exceptId}`,
       reason,
     );
+    return ended.length;
   }
 
   private get isLive(): RawBuilder<boolean> {
@@ -200,15 +243,15 @@ export class SessionsService {
     queries: Queries,
     condition: RawBuilder<unknown>,
     reason: RevocationReason,
-  ): Promise<number> {
+  ): Promise<EndedSession[]> {
     const revoked = await queries.query(
       // Locked in one order, whoever comes: two that end several sessions each must not wait for one another.
-      sql`update sessions set revoked_at = now(), revoked_reason = ${reason}
+      sql<{ id: string; user_id: string }>`update sessions set revoked_at = now(), revoked_reason = ${reason}
           where id in (select id from sessions where ${condition} and revoked_at is null order by id for update)
-          returning id`,
+          returning id, user_id`,
     );
     // The reply must not leave before this node knows; the others hear it by themselves.
     if (revoked.length > 0) await queries.afterCommit(() => this.feed.catchUp());
-    return revoked.length;
+    return revoked.map((row) => ({ sessionId: row.id, userId: row.user_id }));
   }
 }

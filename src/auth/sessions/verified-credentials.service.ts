@@ -98,8 +98,8 @@ export class VerifiedCredentials {
     const users = new Set<string>();
     for (const { kind, sessionId, userId } of notices) {
       if (kind === 'all' || kind === 'key') this.forgetAll();
-      else if (kind === 'user' && userId !== null) users.add(userId);
       else if (sessionId !== null) this.forgetSession(sessionId);
+      else if (userId !== null) users.add(userId);
     }
     if (users.size > 0) this.forgetUsers(users);
   }

@@ -59,6 +59,18 @@ export interface AuthStrategy {
    */
   issue(tx: Queries, session: LiveSession, transport: Transport, secret: Buffer): Promise<IssuedCredential>;
   /**
+   * Makes a credential that takes the place of one which was good behind the lock of its session's row; with the
+   * transaction that one is dead. Only for a kind whose credentials a client can be handed anew at any time.
+   *
+   * @param secret 32 bytes that nobody knows, to make it of.
+   */
+  renew?(
+    tx: Queries,
+    session: LiveSession,
+    credential: PresentedCredential,
+    secret: Buffer,
+  ): Promise<IssuedCredential>;
+  /**
    * Tidies up after sessions that were exchanged for another kind, in that transaction. Their credentials of this
    * kind count as dead already; so this is only for what the strategy keeps elsewhere, or others have to be told.
    */

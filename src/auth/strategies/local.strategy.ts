@@ -7,14 +7,20 @@ import { unregistered } from './unregistered.js';
 /** An address and a password as passport-local finds them in a request. */
 export interface PasswordCredential {
   readonly body: { readonly email: string; readonly password: string };
+  /** `no` for a guess that was not admitted: it is refused at the same cost. */
+  readonly evaluate: 'yes' | 'no';
 }
 
 /** passport-local turns an empty password away before it costs a hash, and that would show: none arrives empty. */
 const MARK = '=';
 
 /** What to hand to Passport for an address and a password, which may be empty. */
-export function passwordCredential(email: string, password: string): PasswordCredential {
-  return { body: { email, password: `${MARK}${password}` } };
+export function passwordCredential(
+  email: string,
+  password: string,
+  evaluate: 'yes' | 'no',
+): PasswordCredential {
+  return { body: { email, password: `${MARK}${password}` }, evaluate };
 }
 
 /** The Passport strategy of passwords: success with the user, fail without a reason. */
@@ -23,14 +29,18 @@ export class LocalStrategy extends PassportStrategy(Strategy) {
   override readonly name = 'local';
 
   constructor(private readonly users: UsersService) {
-    super({ usernameField: 'email', passwordField: 'password' });
+    super({ usernameField: 'email', passwordField: 'password', passReqToCallback: true });
   }
 
   getPassportInstance() {
     return unregistered;
   }
 
-  async validate(email: string, marked: string): Promise<VerifiedUser | false> {
-    return (await this.users.verifyPassword(email, marked.slice(MARK.length))) ?? false;
+  async validate(
+    { evaluate }: PasswordCredential,
+    email: string,
+    marked: string,
+  ): Promise<VerifiedUser | false> {
+    return (await this.users.verifyPassword(email, marked.slice(MARK.length), evaluate)) ?? false;
   }
 }

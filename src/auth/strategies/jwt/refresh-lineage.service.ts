@@ -5,7 +5,7 @@ import type { AuthConfig } from '../../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../../config/tokens.config.js';
 import type { Queries } from '../../../database/database.js';
 import { Unavailable } from '../../../problems/overload.js';
-import { purposeKey } from '../../keys/secrets.js';
+import { purposeKey } from '../../../secrets/secrets.js';
 import { encodeToken, hashToken } from '../opaque-token.js';
 
 export const PREFIX = 'trf_rt_';

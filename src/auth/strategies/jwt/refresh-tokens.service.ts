@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
+import { Audit } from '../../../audit/audit.service.js';
 import { Database, type Queries } from '../../../database/database.js';
+import type { Client } from '../../../http/client.decorator.js';
 import { holds, PendingExchanges } from '../../exchange/pending-exchanges.service.js';
 import type { LiveSession } from '../../sessions/session-state.js';
 import { SessionsService } from '../../sessions/sessions.service.js';
@@ -57,6 +59,7 @@ export class RefreshTokens {
     private readonly sessions: SessionsService,
     private readonly exchanges: PendingExchanges,
     private readonly lineage: RefreshLineage,
+    private readonly audit: Audit,
   ) {}
 
   /** The first token of a session; of the same secret the same one again. */
@@ -74,8 +77,12 @@ export class RefreshTokens {
     await tx.query(sql`delete from refresh_tokens where session_id = any(${[...sessionIds]}::uuid[])`);
   }
 
-  /** Exchanges a token for its successor. Of any number of clients at once, on any node, all get the same one. */
-  async redeem(token: string): Promise<RefreshOutcome> {
+  /**
+   * Exchanges a token for its successor. Of any number of clients at once, on any node, all get the same one.
+   *
+   * @param client whoever presents it.
+   */
+  async redeem(token: string, client: Client): Promise<RefreshOutcome> {
     if (!isToken(PREFIX, token)) return refuse('invalid', null);
     const hash = hashToken(token);
     return this.database.transaction(async (tx) => {
@@ -90,6 +97,9 @@ export class RefreshTokens {
       if (successor === null) return refuse('invalid', sessionId);
       if ('reuse' in successor) {
         await this.sessions.revoke([sessionId], 'refresh_reused', tx);
+        const { userId } = found.session;
+        const details = { cause: successor.reuse };
+        await this.audit.record({ kind: 'refresh_reused', userId, sessionId, client, details }, tx);
         return refuse('reused', sessionId, successor.reuse);
       }
       if (found.session.exchangeTo === KIND) await this.exchanges.settle(tx, [sessionId], KIND);

@@ -1,12 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import passport from 'passport';
+import type { Client } from '../../../http/client.decorator.js';
 import { RefreshTokens } from './refresh-tokens.service.js';
 
-/** A refresh token on its way through Passport: to be exchanged, or to say whose session it belongs to. */
-export interface RefreshCredential {
-  readonly value: string;
-  readonly purpose: 'exchange' | 'identify';
-}
+/** A refresh token on its way through Passport: to be exchanged by a client, or to say whose session it belongs to. */
+export type RefreshCredential =
+  | { readonly value: string; readonly purpose: 'exchange'; readonly client: Client }
+  | { readonly value: string; readonly purpose: 'identify' };
 
 /**
  * The Passport strategy of refresh tokens. To exchange one: success with what it was exchanged for, fail with the
@@ -21,13 +21,16 @@ export class RefreshStrategy extends passport.Strategy {
   }
 
   override authenticate(credential: unknown): void {
-    const { value, purpose } = credential as RefreshCredential;
-    const verdict = purpose === 'exchange' ? this.exchange(value) : this.identify(value);
+    const presented = credential as RefreshCredential;
+    const verdict =
+      presented.purpose === 'exchange'
+        ? this.exchange(presented.value, presented.client)
+        : this.identify(presented.value);
     verdict.catch((error: unknown) => this.error(error));
   }
 
-  private async exchange(value: string): Promise<void> {
-    const outcome = await this.tokens.redeem(value);
+  private async exchange(value: string, client: Client): Promise<void> {
+    const outcome = await this.tokens.redeem(value, client);
     if (outcome.status === 'redeemed') this.success(outcome);
     else this.fail(outcome as never);
   }

@@ -67,6 +67,17 @@ export class SessionStrategy extends passport.Strategy implements AuthStrategy {
     return { cookies: [{ name: 'session', value }], body: {} };
   }
 
+  async renew(
+    tx: Queries,
+    { sessionId }: LiveSession,
+    credential: PresentedCredential,
+    secret: Buffer,
+  ): Promise<IssuedCredential> {
+    const value = encodeToken(PREFIX, secret);
+    await this.sessions.replaceSecretHash(tx, sessionId, hashToken(credential.value), hashToken(value));
+    return { cookies: [{ name: 'session', value }], body: {} };
+  }
+
   private async read(value: string): Promise<LiveSession | DeadCredential> {
     if (!isToken(PREFIX, value)) return INVALID;
     const known = this.verified.find(this.name, value);

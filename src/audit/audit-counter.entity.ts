@@ -1,0 +1,17 @@
+import { defineEntity, p } from '@mikro-orm/core';
+
+/** How often strangers tried something in the minute that began at `beganAt`: at an account, from a network, or at all. */
+const AuditCounterSchema = defineEntity({
+  name: 'AuditCounter',
+  tableName: 'audit_counters',
+  properties: {
+    kind: p.text().primary(),
+    subject: p.text().primary(),
+    beganAt: p.datetime(),
+    count: p.integer(),
+  },
+  indexes: [{ name: 'audit_counters_began_at_index', properties: ['beganAt'] }],
+});
+
+export class AuditCounter extends AuditCounterSchema.class {}
+AuditCounterSchema.setClass(AuditCounter);

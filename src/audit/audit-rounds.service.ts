@@ -1,0 +1,102 @@
+import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
+import type { Logger } from 'pino';
+import { Database } from '../database/database.js';
+import { LOGGER } from '../logging/logger.js';
+import { AuditRetention } from './audit-retention.service.js';
+import { AuditSealer } from './audit-sealer.service.js';
+import { readChain } from './chain-head.js';
+
+/** Milliseconds between two looks for events that are not sealed. */
+const SEAL_INTERVAL = 1_000;
+const MINUTE = 60_000;
+const HOUR = 60 * MINUTE;
+/** Milliseconds that a stop waits for the database; what is not sealed then another node seals, or the next start. */
+const STOP_PATIENCE = 2_000;
+
+/** Sees to the audit trail in rounds: seals what is new, deletes what is old, and tells the log how far it goes. */
+@Injectable()
+export class AuditRounds implements OnApplicationBootstrap, OnApplicationShutdown {
+  private timer: NodeJS.Timeout | undefined;
+  private round: Promise<void> = Promise.resolve();
+  private isStopping = false;
+  private isFailing = false;
+  private readonly jobs: readonly Job[];
+
+  constructor(
+    private readonly database: Database,
+    private readonly sealer: AuditSealer,
+    retention: AuditRetention,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {
+    this.jobs = [
+      job(SEAL_INTERVAL, () => this.sealer.seal()),
+      job(MINUTE, () => retention.forgetCounters()),
+      job(HOUR, () => this.prune(retention)),
+      job(HOUR, () => this.tellHead()),
+    ];
+  }
+
+  onApplicationBootstrap(): void {
+    this.goOn();
+  }
+
+  /** What was recorded until the end is sealed, if the database is there. */
+  async onApplicationShutdown(): Promise<void> {
+    this.isStopping = true;
+    clearTimeout(this.timer);
+    let patience: NodeJS.Timeout | undefined;
+    const enough = new Promise<void>((resolve) => (patience = setTimeout(resolve, STOP_PATIENCE)));
+    const last = this.round.then(() => this.sealer.seal());
+    await Promise.race([last.catch(() => undefined), enough]);
+    clearTimeout(patience);
+  }
+
+  private goOn(): void {
+    if (this.isStopping) return;
+    this.timer = setTimeout(() => {
+      this.round = this.makeRound().finally(() => this.goOn());
+    }, SEAL_INTERVAL).unref();
+  }
+
+  /** Never throws: what failed is tried again in the next round. */
+  private async makeRound(): Promise<void> {
+    try {
+      for (const one of this.jobs) {
+        if (this.isStopping) return;
+        if (performance.now() < one.dueAt) continue;
+        await one.run();
+        one.dueAt = performance.now() + one.interval - SEAL_INTERVAL / 2;
+      }
+      if (this.isFailing) this.logger.info({ event: 'audit_restored' });
+      this.isFailing = false;
+    } catch (error) {
+      if (!this.isFailing && !this.isStopping) this.logger.warn({ event: 'audit_delayed', err: error });
+      this.isFailing = true;
+    }
+  }
+
+  private async prune(retention: AuditRetention): Promise<void> {
+    const events = await retention.prune();
+    if (events > 0) this.logger.info({ event: 'audit_pruned', events });
+  }
+
+  /** A log that is kept elsewhere holds what a chain that was cut and continued cannot match. */
+  private async tellHead(): Promise<void> {
+    const chain = await readChain(this.database);
+    if (!chain || chain.head.seq === 0n) return;
+    const { seq, hash } = chain.head;
+    this.logger.info({ event: 'audit_head', seq: Number(seq), hash: hash.toString('hex') });
+  }
+}
+
+/** Something that is done every `interval` milliseconds. */
+interface Job {
+  readonly interval: number;
+  readonly run: () => Promise<unknown>;
+  /** By the monotonic clock. */
+  dueAt: number;
+}
+
+function job(interval: number, run: () => Promise<unknown>): Job {
+  return { interval, run, dueAt: 0 };
+}

@@ -1,0 +1,16 @@
+import { Global, Module } from '@nestjs/common';
+import { Audit } from './audit.service.js';
+import { AuditLog } from './audit-log.service.js';
+import { AuditRetention } from './audit-retention.service.js';
+import { AuditRounds } from './audit-rounds.service.js';
+import { AuditSealer } from './audit-sealer.service.js';
+import { OwnEventsController } from './own-events.controller.js';
+
+/** The audit trail. Global: every feature records. */
+@Global()
+@Module({
+  controllers: [OwnEventsController],
+  providers: [Audit, AuditLog, AuditSealer, AuditRetention, AuditRounds],
+  exports: [Audit, AuditLog],
+})
+export class AuditModule {}

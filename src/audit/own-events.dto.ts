@@ -1,0 +1,65 @@
+import { z } from 'zod';
+import { eventCursorSchema } from './event-cursor.js';
+
+/** Events on a page, where the caller does not say how many. */
+const PAGE = 50;
+const PAGE_MAX = 100;
+
+export const ownEventsQuerySchema = z.strictObject({
+  limit: z.coerce
+    .number({ error: 'must be a number' })
+    .int({ error: 'must be a whole number' })
+    .min(1, { error: 'must be 1 at least' })
+    .max(PAGE_MAX, { error: `must be ${PAGE_MAX} at most` })
+    .default(PAGE)
+    .meta({ description: 'How many at most.' }),
+  cursor: eventCursorSchema.optional(),
+});
+export type OwnEventsQuery = z.output<typeof ownEventsQuerySchema>;
+
+const ownEventSchema = z
+  .object({
+    id: z.uuid(),
+    kind: z.string().meta({ description: 'What happened, as a stable word.' }),
+    at: z.iso.datetime(),
+    description: z.string().meta({ description: 'The same in a few words.' }),
+    actor: z.enum(['user', 'admin', 'operator', 'service', 'system']).meta({
+      description: 'Who did it: whoever used the account or tried to, or somebody of the service.',
+    }),
+    session_id: z.uuid().nullable(),
+    ip: z.string().nullable().meta({ description: 'Where it came from; null where somebody else did it.' }),
+    user_agent: z.string().nullable().meta({ description: 'The browser and system, where they are known.' }),
+    details: z.record(z.string(), z.unknown()),
+  })
+  .meta({ id: 'Event' });
+
+export const ownEventsReplySchema = z
+  .object({
+    events: z.array(ownEventSchema),
+    next_cursor: z
+      .string()
+      .nullable()
+      .meta({ description: 'Asks for older ones; null where there are none.' }),
+  })
+  .meta({
+    id: 'Events',
+    examples: [
+      {
+        events: [
+          {
+            id: '019a0000-0000-7000-8000-000000000003',
+            kind: 'login',
+            at: '2026-11-22T12:00:00.000Z',
+            description: 'Signed in',
+            actor: 'user',
+            session_id: '019a0000-0000-7000-8000-000000000002',
+            ip: '203.0.113.7',
+            user_agent: 'Firefox 133 on Linux',
+            details: { methods: ['pwd'], device: 'known' },
+          },
+        ],
+        next_cursor: null,
+      },
+    ],
+  });
+export type OwnEventsReply = z.output<typeof ownEventsReplySchema>;

@@ -1,0 +1,27 @@
+import { type Actor, recordEvent } from '../../audit/audit.service.js';
+import type { Queries } from '../../database/database.js';
+import type { KeyChange } from './key-transitions.js';
+
+/** Records that another key signs, if the changes say so, in the transaction that makes them. */
+export async function recordRotation(
+  tx: Queries,
+  changes: readonly KeyChange[],
+  actor: Actor,
+): Promise<readonly KeyChange[]> {
+  const current = kidOf(changes, 'promoted');
+  if (current !== null) {
+    const details = { current, previous: kidOf(changes, 'demoted') };
+    await recordEvent(tx, { kind: 'key_rotated', userId: null, actor, details });
+  }
+  return changes;
+}
+
+/** Records that an operator ended a key, and which one signs in its place; null where that did not change. */
+export function recordKeyRevocation(tx: Queries, kid: string, changes: readonly KeyChange[]): Promise<void> {
+  const details = { kid, current: kidOf(changes, 'promoted') };
+  return recordEvent(tx, { kind: 'key_revoked', userId: null, actor: 'operator', details });
+}
+
+function kidOf(changes: readonly KeyChange[], change: KeyChange['change']): string | null {
+  return changes.find((one) => one.change === change)?.kid ?? null;
+}

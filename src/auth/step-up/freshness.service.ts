@@ -1,0 +1,28 @@
+import { Inject, Injectable } from '@nestjs/common';
+import type { AuthConfig } from '../../../config/auth.config.js';
+import { AUTH_CONFIG } from '../../../config/tokens.config.js';
+import { Database } from '../../database/database.js';
+import type { LiveSession } from '../sessions/session-state.js';
+import { SessionsService } from '../sessions/sessions.service.js';
+
+/** Whether people proved who they are lately enough for what is sensitive. */
+@Injectable()
+export class Freshness {
+  constructor(
+    private readonly database: Database,
+    private readonly sessions: SessionsService,
+    @Inject(AUTH_CONFIG) private readonly config: AuthConfig,
+  ) {}
+
+  /** Whether the last proof of a session's person, its `auth_time`, lies within STEP_UP_TTL. */
+  async isFresh(session: LiveSession): Promise<boolean> {
+    if (this.isRecent(session)) return true;
+    // What is remembered here may be older than a proof that another node has just taken.
+    const found = await this.sessions.findById(session.sessionId);
+    return found?.state === 'live' && this.isRecent(found.session);
+  }
+
+  private isRecent({ authenticatedAt }: LiveSession): boolean {
+    return this.database.clock.now() - authenticatedAt.getTime() <= this.config.STEP_UP_TTL * 1000;
+  }
+}

@@ -1,0 +1,51 @@
+import { randomBytes } from 'node:crypto';
+import { Secret, TOTP } from 'otpauth';
+
+/** What every authenticator app can do, and many can do nothing else (RFC 6238 with the values of RFC 4226). */
+const PARAMETERS = { algorithm: 'SHA1', digits: 6, period: 30 } as const;
+/** Steps before and after the one of now whose codes are taken: clocks of telephones drift. */
+const WINDOW = 1;
+const CODE = /^\d{6}$/;
+/** RFC 4226 §4 recommends 160 bits. */
+const SEED_BYTES = 20;
+
+/** What an authenticator app needs to know. */
+export interface Enrolment {
+  /** The seed in base32, to be typed. */
+  readonly secret: string;
+  /** The same as a key URI, for a link or a QR code. */
+  readonly uri: string;
+}
+
+/** A new seed, from the system's generator. */
+export function newSeed(): Buffer {
+  return randomBytes(SEED_BYTES);
+}
+
+/**
+ * The time step that a code belongs to; null if it is not one of those around now.
+ *
+ * @param now seconds since the epoch, by the database's clock.
+ */
+export function stepOf(seed: Buffer, code: string, now: number): number | null {
+  if (!CODE.test(code)) return null;
+  const timestamp = now * 1000;
+  const delta = TOTP.validate({
+    ...PARAMETERS,
+    token: code,
+    secret: secretOf(seed),
+    timestamp,
+    window: WINDOW,
+  });
+  return delta === null ? null : TOTP.counter({ period: PARAMETERS.period, timestamp }) + delta;
+}
+
+/** How an authenticator app learns a seed, and under which names it shows the codes. */
+export function enrolmentOf(seed: Buffer, issuer: string, account: string): Enrolment {
+  const totp = new TOTP({ ...PARAMETERS, issuer, label: account, secret: secretOf(seed) });
+  return { secret: totp.secret.base32, uri: totp.toString() };
+}
+
+function secretOf(seed: Buffer): Secret {
+  return Secret.fromHex(seed.toString('hex'));
+}

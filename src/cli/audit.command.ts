@@ -1,0 +1,193 @@
+import { type Command, InvalidArgumentError, Option } from 'commander';
+import { sql } from 'kysely';
+import { AUDIT_KINDS, type AuditKind } from '../audit/audit-kinds.js';
+import { AuditLog, type AuditRecord } from '../audit/audit-log.service.js';
+import { type ChainPlace, placeText, readChain, readPlace } from '../audit/chain-head.js';
+import { type ChainFault, type ChainReport, verifyChain } from '../audit/chain-verification.js';
+import type { Config } from '../../config/load.config.js';
+import type { Database } from '../database/database.js';
+import {
+  type CommandContext,
+  CommandProblem,
+  jsonOption,
+  type Output,
+  print,
+  table,
+  withDatabase,
+} from './command.js';
+import { getUserId } from './user-argument.js';
+
+interface VerifyOptions extends Output {
+  readonly head?: ChainPlace;
+}
+
+interface ListOptions extends Output {
+  readonly user?: string;
+  readonly kind?: AuditKind;
+  readonly since?: Date;
+  readonly limit: number;
+}
+
+const FAULTS: Readonly<Record<ChainFault, string>> = {
+  changed: 'the event was changed',
+  missing: 'an event is missing',
+  inserted: 'an event was inserted',
+  reordered: 'events were reordered',
+  cut: 'the end of the trail was cut off',
+  cut_at_start: 'events before this place are gone, and the trail does not say that their time was over',
+  another_head: 'another event stands where the given head was',
+  head_too_old: 'the given head lies before the oldest event that is kept, so it cannot be compared',
+  no_chain: 'where the trail begins and ends is gone',
+};
+
+/** What a terminal would obey, or take for the end of a line. */
+// oxlint-disable-next-line no-control-regex -- these are what it is about
+const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
+
+/** `traffy audit`: the audit trail. */
+export function addAuditCommand(program: Command, { config: read }: CommandContext): void {
+  const run = (work: (database: Database, config: Config) => Promise<void>) => {
+    const config = read();
+    return withDatabase(config, (database) => work(database, config));
+  };
+  const audit = program.command('audit').description('read the audit trail, and tell whether it is whole');
+  audit
+    .command('verify')
+    .description('compute the chain of events anew; ends with 1 where it was changed, cut or reordered')
+    .addOption(
+      new Option(
+        '--head <place>',
+        'also compare with a head that was noted elsewhere, such as 17:9f86…, as head prints it',
+      ).argParser(readHead),
+    )
+    .addOption(jsonOption())
+    .action((options: VerifyOptions) => run((database, config) => verify(database, config, options)));
+  audit
+    .command('list')
+    .description('show events, the newest first')
+    .option('--user <address or id>', 'of this person')
+    .addOption(new Option('--kind <kind>', 'such as login_failed').argParser(readKind))
+    .addOption(new Option('--since <time>', 'such as 2026-11-22T12:00:00Z').argParser(readTime))
+    .addOption(new Option('--limit <count>', 'how many at most').argParser(readLimit).default(50))
+    .addOption(jsonOption())
+    .action((options: ListOptions) => run((database) => list(database, options)));
+  audit
+    .command('head')
+    .description('show the last place of the chain: note it elsewhere, for verify --head')
+    .addOption(jsonOption())
+    .action((options: Output) => run((database) => head(database, options)));
+}
+
+async function verify(database: Database, { auth }: Config, options: VerifyOptions): Promise<void> {
+  const report = await database.transaction(async (tx) => {
+    // Nodes go on sealing meanwhile.
+    await tx.query(sql`set transaction isolation level repeatable read, read only`);
+    return verifyChain(tx, auth.AUTH_SECRETS, options.head ?? null);
+  });
+  const { broken, events, first, head: last, unsealed } = report;
+  const data = {
+    intact: broken === null,
+    broken: broken && { fault: broken.fault, seq: Number(broken.seq), id: broken.id },
+    events,
+    first: first && Number(first.seq) + 1,
+    head: last && placeText(last),
+    unsealed: unsealed.events,
+    unsealed_since: unsealed.since,
+  };
+  print(options, data, summary(report));
+  if (broken) throw new CommandProblem(`the audit trail is broken at ${broken.seq}: ${FAULTS[broken.fault]}`);
+}
+
+function summary({ broken, events, first, head: last, unsealed }: ChainReport): string {
+  const good = `${events} ${events === 1 ? 'event fits' : 'events fit'}`;
+  const lines = [
+    first === null || last === null
+      ? 'No event was sealed yet.'
+      : `${good}${events > 0 ? `, from ${first.seq + 1n} to ${first.seq + BigInt(events)}` : ''}${broken ? '; then the chain breaks.' : `; the head is ${placeText(last)}.`}`,
+    ...(first !== null && first.seq > 0n
+      ? [`Until ${first.seq} they were deleted: their time was over.`]
+      : []),
+    ...(unsealed.events > 0 && unsealed.since
+      ? [`${unsealed.events} wait to be sealed, the oldest since ${unsealed.since.toISOString()}.`]
+      : []),
+  ];
+  return lines.join('\n');
+}
+
+async function list(database: Database, options: ListOptions): Promise<void> {
+  const { kind, since, limit } = options;
+  const userId = options.user === undefined ? undefined : await getUserId(database, options.user);
+  const { events } = await new AuditLog(database).list({ userId, kind, since, limit });
+  if (options.json) return print(options, { events: events.map(view) }, '');
+  print(
+    options,
+    {},
+    events.length === 0
+      ? 'There are no such events.'
+      : table(
+          ['at', 'kind', 'user', 'actor', 'from', 'details', 'user agent'],
+          events.map((event) =>
+            [
+              event.at.toISOString(),
+              event.kind,
+              event.userId ?? '-',
+              event.actor,
+              event.ip ?? '-',
+              JSON.stringify(event.details),
+              event.userAgent ?? '-',
+            ].map(visible),
+          ),
+        ),
+  );
+}
+
+async function head(database: Database, options: Output): Promise<void> {
+  const chain = await readChain(database);
+  if (!chain) throw new CommandProblem('no event was sealed yet');
+  const { seq, hash } = chain.head;
+  print(options, { seq: Number(seq), hash: hash.toString('hex') }, placeText(chain.head));
+}
+
+function view(event: AuditRecord) {
+  const { id, kind, at, actor, ip, details, seq } = event;
+  return {
+    id,
+    kind,
+    at,
+    user: event.userId,
+    actor,
+    session: event.sessionId,
+    ip,
+    user_agent: event.userAgent,
+    request_id: event.requestId,
+    details,
+    seq: seq === null ? null : Number(seq),
+  };
+}
+
+function visible(text: string): string {
+  return text.replace(CONTROLS, (control) => `\\u${control.charCodeAt(0).toString(16).padStart(4, '0')}`);
+}
+
+function readHead(text: string): ChainPlace {
+  const place = readPlace(text);
+  if (!place) throw new InvalidArgumentError('It is a place and 64 hexadecimal digits, such as 17:9f86….');
+  return place;
+}
+
+function readKind(text: string): AuditKind {
+  if (Object.hasOwn(AUDIT_KINDS, text)) return text as AuditKind;
+  throw new InvalidArgumentError(`It is one of ${Object.keys(AUDIT_KINDS).join(', ')}.`);
+}
+
+function readTime(text: string): Date {
+  const time = new Date(text);
+  if (/^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/.test(text) && !Number.isNaN(time.getTime())) return time;
+  throw new InvalidArgumentError('It is a time with its zone, such as 2026-11-22T12:00:00Z.');
+}
+
+function readLimit(text: string): number {
+  const limit = Number(text);
+  if (/^\d+$/.test(text) && limit >= 1 && limit <= 100_000) return limit;
+  throw new InvalidArgumentError('It is a number from 1 to 100000.');
+}

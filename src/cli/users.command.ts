@@ -1,0 +1,13 @@
+import type { Command } from 'commander';
+import type { CommandContext } from './command.js';
+import { addUserAdministration } from './user-administration.command.js';
+import { addUserTransfer } from './users-transfer.command.js';
+
+/** `traffy users`: accounts, one by one and in bulk. */
+export function addUsersCommand(program: Command, context: CommandContext): void {
+  const users = program
+    .command('users')
+    .description('accounts: administrators, disabling, reset, import, export');
+  addUserAdministration(users, context);
+  addUserTransfer(users, context);
+}

@@ -1,0 +1,19 @@
+/** Every kind of mail there is. The first need a composer, because they carry a link. */
+export const MAIL_KINDS = [
+  'verify_email',
+  'change_email',
+  'reset_password',
+  'signup_attempt',
+  'password_changed',
+  'email_changed',
+  'email_change_requested',
+  'factor_added',
+  'factor_removed',
+  'recovery_code_used',
+  'recovery_codes_made',
+  'new_device',
+  'sign_in_after_failures',
+  'account_deleted',
+  'sign_in_reset',
+] as const;
+export type MailKind = (typeof MAIL_KINDS)[number];

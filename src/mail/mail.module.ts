@@ -1,0 +1,14 @@
+import { Global, Module } from '@nestjs/common';
+import { MailComposition } from './mail-composition.service.js';
+import { MailDelivery } from './mail-delivery.service.js';
+import { MailQueue } from './mail-queue.service.js';
+import { MailTransport } from './mail-transport.js';
+import { Outbox } from './outbox.service.js';
+
+/** Mail: the outbox, and what sends it. Global: every feature tells people things. */
+@Global()
+@Module({
+  providers: [Outbox, MailQueue, MailTransport, MailComposition, MailDelivery],
+  exports: [Outbox],
+})
+export class MailModule {}

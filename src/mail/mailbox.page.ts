@@ -1,0 +1,54 @@
+import { createHash } from 'node:crypto';
+import type { MailRecord } from './outbox-records.js';
+import { escapeHtml } from './render-mail.js';
+
+const CSS = `body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; }
+article { margin: 1rem 0; padding: 0 1rem; border: 1px solid #bbb; border-radius: 4px; }
+h2 { font-size: 1.1rem; } pre { white-space: pre-wrap; overflow-wrap: anywhere; } .about { color: #555; }`;
+
+/** Nothing but this one style: no script, no picture, nothing from elsewhere. */
+export const MAILBOX_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(CSS).digest('base64')}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'`;
+
+/** The page that shows mails. Links lead under `publicUrl` only. */
+export function mailboxPage(mails: readonly MailRecord[], publicUrl: string): string {
+  const articles = mails.map((mail) => article(mail, publicUrl)).join('\n');
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>Mailbox</title>
+<style>${CSS}</style>
+</head>
+<body>
+<h1>Mailbox</h1>
+<p class="about">What was sent, or would have been: without SMTP_URL, mails end up here. Only in development, and only on this machine.</p>
+${articles || '<p>No mails yet.</p>'}
+</body>
+</html>
+`;
+}
+
+function article(
+  { kind, state, to, created_at: at, last_error: error, content }: MailRecord,
+  publicUrl: string,
+): string {
+  const about = [at, kind, state, error].filter((part) => part !== null).join(' · ');
+  const text = content ? `<pre>${linked(content.text, publicUrl)}</pre>` : '';
+  return `<article>
+<h2>${escapeHtml(content?.subject ?? kind)}</h2>
+<p class="about">To ${escapeHtml(to ?? 'somebody who is found when it is sent')} · ${escapeHtml(about)}</p>
+${text}
+</article>`;
+}
+
+function linked(text: string, publicUrl: string): string {
+  return text
+    .split(/(\S+)/)
+    .map((word) =>
+      word.startsWith(`${publicUrl}/`)
+        ? `<a href="${escapeHtml(word)}" rel="noreferrer">${escapeHtml(word)}</a>`
+        : escapeHtml(word),
+    )
+    .join('');
+}

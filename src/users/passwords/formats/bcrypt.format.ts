@@ -1,0 +1,86 @@
+import { createHash, createHmac } from 'node:crypto';
+import bcrypt from 'bcrypt';
+import { type HashReading, literally } from './hash-format.js';
+
+/** Bytes that bcrypt reads of a password: it does not see what stands behind them. */
+const BCRYPT_READS = 72;
+
+/** `2y` and `2b` are what PHP and OpenBSD call the right algorithm; `2a` is older, and the same up to 72 bytes. */
+const MODULAR = /^(\$2[aby]\$(\d\d)\$)([./A-Za-z0-9]{22})([./A-Za-z0-9]{31})$/;
+const PASSLIB_SHA256 =
+  /^(\$bcrypt-sha256\$v=2,t=2([ab]),r=(\d{1,2})\$)([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/;
+
+const DJANGO = 'bcrypt$';
+const DJANGO_SHA256 = 'bcrypt_sha256$';
+
+/**
+ * bcrypt in the modular crypt format, as Django writes it, and behind SHA-256 as Django and passlib do.
+ *
+ * Plain bcrypt takes no password longer than 72 bytes here: it would open with any that begins like it. Behind SHA-256
+ * a password of any length counts to its end.
+ */
+export function readBcrypt(text: string): HashReading {
+  if (text.startsWith('$bcrypt-sha256$')) return readPasslibSha256(text);
+  if (text.startsWith(DJANGO_SHA256))
+    return modular(text.slice(DJANGO_SHA256.length), DJANGO_SHA256, 'bcrypt-sha256 (django)', (password) =>
+      createHash('sha256').update(password).digest('hex'),
+    );
+  if (text.startsWith(DJANGO)) return modular(text.slice(DJANGO.length), DJANGO, 'bcrypt (django)', whole);
+  return /^\$2[abxy]?\$/.test(text) ? modular(text, '', 'bcrypt', whole) : 'other';
+}
+
+/** @returns null for what bcrypt would cut. */
+function whole(password: string): string | null {
+  return Buffer.byteLength(password) > BCRYPT_READS ? null : password;
+}
+
+function modular(
+  inner: string,
+  wrapper: string,
+  format: string,
+  prepare: (password: string) => string | null,
+): HashReading {
+  const [, head, cost, salt, digest] = MODULAR.exec(inner) ?? [];
+  if (head === undefined || cost === undefined || salt === undefined || digest === undefined)
+    return 'damaged';
+  return reading(format, Number(cost), `${wrapper}${head}`, `$2b$${cost}$${salt}${digest}`, prepare, '');
+}
+
+function readPasslibSha256(text: string): HashReading {
+  const [, head, type, rounds, salt, digest] = PASSLIB_SHA256.exec(text) ?? [];
+  if (head === undefined || rounds === undefined || salt === undefined || digest === undefined)
+    return 'damaged';
+  const cost = rounds.padStart(2, '0');
+  const plain = `$2${type}$${cost}$${salt}${digest}`;
+  return reading(
+    'bcrypt-sha256 (passlib)',
+    Number(rounds),
+    head,
+    plain,
+    (password) => createHmac('sha256', salt).update(password).digest('base64'),
+    '$',
+  );
+}
+
+function reading(
+  format: string,
+  cost: number,
+  prefix: string,
+  plain: string,
+  prepare: (password: string) => string | null,
+  separator: string,
+): HashReading {
+  if (cost < 4 || cost > 31) return 'damaged';
+  return {
+    format,
+    algorithm: 'bcrypt',
+    work: 2 ** cost,
+    memory: 0,
+    pattern: `${literally(prefix)}%`,
+    sample: `${prefix}${'.'.repeat(22)}${separator}${'.'.repeat(31)}`,
+    matches: async (password) => {
+      const prepared = prepare(password);
+      return prepared !== null && bcrypt.compare(prepared, plain);
+    },
+  };
+}

@@ -1,0 +1,427 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import argon2 from 'argon2';
+import { sql } from 'kysely';
+import type { BadLine, ImportOptions } from '../src/users/import/user-import.js';
+import { importUsers } from '../src/users/import/user-import.js';
+import { readFirebaseKey } from '../src/users/import/firebase-key.js';
+import type { PasswordHash } from '../src/users/passwords/formats/hash-format.js';
+import { readPasswordHash } from '../src/users/passwords/formats/password-hash.js';
+import { costOf, hashParameters } from '../src/users/passwords/new-hash.js';
+import { startApp, type TestApp } from './support/app.js';
+import { createTestDatabase, onServer, type TestDatabase } from './support/database.js';
+import { BCRYPT_OF_72, FOREIGN_HASHES, FOREIGN_PASSWORD, OF_DECOMPOSED } from './support/foreign-hashes.js';
+import { endAllPrograms, startProgram, until } from './support/process.js';
+import { freshEmail, PASSWORD, signUp } from './support/strategies.js';
+
+const folder = mkdtempSync(join(tmpdir(), 'traffy-import-'));
+let app: TestApp;
+beforeAll(async () => {
+  app = await startApp();
+});
+afterAll(async () => {
+  await app.close();
+  rmSync(folder, { recursive: true });
+});
+
+let files = 0;
+/** A file of these lines; what is no text is written as JSON. */
+function fileOf(lines: readonly (object | string)[]): string {
+  const path = join(folder, `${(files += 1)}.jsonl`);
+  writeFileSync(
+    path,
+    lines.map((line) => `${typeof line === 'string' ? line : JSON.stringify(line)}\n`).join(''),
+  );
+  return path;
+}
+
+async function load(path: string, options: Partial<ImportOptions> = {}) {
+  const bad: BadLine[] = [];
+  const report = await importUsers(path, {
+    database: app.running.database.database,
+    firebaseKey: null,
+    own: costOf(hashParameters(app.config.password)),
+    onBadLine: (line) => bad.push(line),
+    onProgress: () => undefined,
+    ...options,
+  });
+  return { ...report, badLines: bad };
+}
+
+const login = (email: string, password: string) => app.client.post('/login', { email, password });
+
+async function hashOf(email: string): Promise<string | null> {
+  const [user] = await app.query(
+    sql<{ password_hash: string | null }>`select password_hash from users where email = ${email}`,
+  );
+  return user?.password_hash ?? null;
+}
+
+describe('hashes of other systems', () => {
+  const accounts = FOREIGN_HASHES.map((foreign) => ({ ...foreign, email: freshEmail() }));
+  let report: Awaited<ReturnType<typeof load>>;
+  beforeAll(async () => {
+    report = await load(fileOf(accounts.map(({ email, hash }) => ({ email, password_hash: hash }))));
+  });
+
+  it('pain 22: are told apart and counted by format', () => {
+    expect(report).toMatchObject({ imported: accounts.length, bad: 0, duplicates: 0 });
+    expect(Object.keys(report.formats)).toEqual(
+      [...new Set(accounts.map(({ format }) => format))].toSorted(),
+    );
+  });
+
+  it.each(accounts)(
+    'pain 22, P12: $format of $by signs in, and is Argon2id of today from then on',
+    async ({ email, hash, password = FOREIGN_PASSWORD }) => {
+      expect(await hashOf(email)).toBe(hash);
+      const stored = readPasswordHash(hash) as PasswordHash;
+      for (const wrong of ['', `${password}x`, ` ${password}`, password.toUpperCase()]) {
+        expect(await stored.matches(wrong)).toBe(false);
+      }
+      expect((await login(email, password)).status).toBe(200);
+      const renewed = (await hashOf(email)) ?? '';
+      expect(renewed).toMatch(/^\$argon2id\$v=19\$m=19456,/);
+      expect(await argon2.verify(renewed, password)).toBe(true);
+    },
+  );
+
+  it('incident 37: bcrypt does not open with a password of more than 72 bytes, behind SHA-256 it does', async () => {
+    const email = freshEmail();
+    await load(fileOf([{ email, password_hash: BCRYPT_OF_72 }]));
+    expect((await login(email, `${'x'.repeat(72)}y`)).status).toBe(401);
+    expect(await hashOf(email)).toBe(BCRYPT_OF_72);
+    expect((await login(email, 'x'.repeat(72))).status).toBe(200);
+  });
+
+  it('P7: a password that was hashed decomposed opens as it was typed then, and in any form afterwards', async () => {
+    const email = freshEmail();
+    await load(fileOf([{ email, password_hash: OF_DECOMPOSED }]));
+    expect((await login(email, 'café au lait à six'.normalize('NFD'))).status).toBe(200);
+    expect((await login(email, 'café au lait à six'.normalize('NFC'))).status).toBe(200);
+  });
+
+  it('pain 22: of sign-ins at once one renews the hash, and all of them succeed', async () => {
+    const email = freshEmail();
+    await load(fileOf([{ email, password_hash: OF_DECOMPOSED }]));
+    const password = 'café au lait à six'.normalize('NFD');
+    const replies = await Promise.all([1, 2, 3].map(() => login(email, password)));
+    expect(replies.map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+
+  it('completes hashes of Firebase with the key of the project, in the words of its console', async () => {
+    const { hash, password = '' } = FOREIGN_HASHES.find(({ format }) => format.includes('firebase')) ?? {
+      hash: '',
+    };
+    const [, , separator, signer, salt, digest] = hash.split('$');
+    const firebaseKey = readFirebaseKey(
+      `hash_config {\n  algorithm: SCRYPT,\n  base64_signer_key: ${signer},\n  base64_salt_separator: ${separator},\n  rounds: 8,\n  mem_cost: 14,\n}`,
+    );
+    const email = freshEmail();
+    const short = `firebase-scrypt$${salt?.replaceAll('+', '-').replaceAll('/', '_')}$${digest}`;
+    await load(fileOf([{ email, password_hash: short }]), { firebaseKey });
+    expect((await login(email, password)).status).toBe(200);
+    expect(readFirebaseKey('rounds: 8, mem_cost: 14')).toBeNull();
+  });
+});
+
+describe('how long a negative answer takes', () => {
+  const SAMPLES = 6;
+  const median = (times: number[]) => times.toSorted((a, b) => a - b)[Math.floor(times.length / 2)] ?? 0;
+  const timeOf = async (email: string) => {
+    const since = performance.now();
+    expect((await login(email, 'not the password of anybody')).status).toBe(401);
+    return performance.now() - since;
+  };
+
+  it('L5: is the same for bcrypt, for older Argon2 parameters, for no password and for no account', async () => {
+    const older = await argon2.hash(PASSWORD, { timeCost: 4, memoryCost: 19_456, parallelism: 1 });
+    const slow = BCRYPT_OF_72.replace('$04$', '$10$');
+    const people = Array.from({ length: SAMPLES }, () => ({
+      bcrypt: freshEmail(),
+      older: freshEmail(),
+      none: freshEmail(),
+      unknown: freshEmail(),
+    }));
+    await load(
+      fileOf(
+        people.flatMap((person) => [
+          { email: person.bcrypt, password_hash: slow },
+          { email: person.older, password_hash: older },
+          { email: person.none, password_hash: null },
+        ]),
+      ),
+    );
+    // The first ones let this node hear of the new kinds, and measure them.
+    const [first, ...others] = people;
+    for (const email of [first?.bcrypt ?? '', first?.older ?? '']) await timeOf(email);
+    const times = { bcrypt: [], older: [], none: [], unknown: [] } as Record<string, number[]>;
+    for (const person of others) {
+      for (const [kind, email] of Object.entries(person)) times[kind]?.push(await timeOf(email));
+    }
+    const medians = Object.values(times).map(median);
+    expect(Math.max(...medians) - Math.min(...medians)).toBeLessThan(0.15 * Math.max(...medians));
+  });
+
+  it('L5: a node knows the kinds of hashes that it finds, and forgets those that are gone', async () => {
+    const kinds = () => app.query(sql<{ format: string }>`select format from password_formats`);
+    expect((await kinds()).length).toBeGreaterThan(2);
+    await app.query(sql`update password_formats set seen_at = now() - interval '2 hours'`);
+    await app.query(
+      sql`delete from users where password_hash not like '$argon2id$v=19$m=19456,%t=2%' or password_hash is null`,
+    );
+    const node = await startApp({ sibling: app });
+    try {
+      await until(async () => ((await kinds()).length === 1 ? true : undefined));
+      const email = await signUp(node);
+      expect((await node.client.post('/login', { email, password: PASSWORD })).status).toBe(200);
+    } finally {
+      await node.close();
+    }
+  });
+});
+
+describe('lines', () => {
+  it('takes every field, and nothing makes an administrator', async () => {
+    const [email, other] = [freshEmail(), freshEmail()];
+    const id = '0192d3a4-5b6c-7d8e-9f00-112233445566';
+    const full = {
+      id,
+      email,
+      password_hash: null,
+      created_at: '2019-03-04T05:06:07.123456+02:00',
+      email_verified: true,
+      name: 'Ada',
+      role: 'user',
+      disabled: true,
+      password_compromised: true,
+    };
+    const report = await load(fileOf([full, '', { email: other, password_hash: null, role: 'admin' }]));
+    expect(report).toMatchObject({ lines: 2, imported: 1, bad: 1, formats: { none: 1 } });
+    expect(report.badLines).toEqual([{ line: 3, reason: expect.stringContaining('role') }]);
+    const [row] = await app.query(
+      sql`select id, name, role, email_verified_at is not null as verified, disabled_at is not null as disabled,
+          password_compromised_at is not null as compromised, password_hash,
+          created_at = '2019-03-04T03:06:07.123456Z' as as_given from users where email = ${email}`,
+    );
+    expect(row).toEqual({
+      id,
+      name: 'Ada',
+      role: 'user',
+      verified: true,
+      disabled: true,
+      compromised: true,
+      password_hash: null,
+      as_given: true,
+    });
+  });
+
+  it('lists every bad line with its number and why, without what is secret, and imports the rest', async () => {
+    const good = freshEmail();
+    const line = (hash: string | null, more: object = {}) => ({
+      email: freshEmail(),
+      password_hash: hash,
+      ...more,
+    });
+    const zeros = Buffer.alloc(32).toString('base64');
+    const lines = [
+      '{"email": "half',
+      'null',
+      line(null, { email: ' spaced@example.com' }),
+      line(null, { 'o\u001b[31mdd': 1 }),
+      line('5f4dcc3b5aa765d61d8327deb882cf99'),
+      line('$2b$04$tooshort'),
+      line('$2x$05$76lVwnaxsjiqhLPTfWoCi.TbUP3qVQCOiqiOVvC7PoK0EhnrAGaT.'),
+      line('$2b$15$76lVwnaxsjiqhLPTfWoCi.TbUP3qVQCOiqiOVvC7PoK0EhnrAGaT.'),
+      line(`pbkdf2_sha256$9000000$saltsalt$${zeros}`),
+      line(`$scrypt$ln=20,r=8,p=1$c2FsdHNhbHQ$${zeros.slice(0, 43)}`),
+      line(`$argon2id$v=19$m=2000000,t=3,p=1$c2FsdHNhbHQ$${zeros.slice(0, 43)}`),
+      line(`$argon2id$v=19$m=65536,t=3,p=1,keyid=AA$c2FsdHNhbHQ$${zeros.slice(0, 43)}`),
+      line('firebase-scrypt$c2FsdHNhbHQ=$AAAA'),
+      line(null, { created_at: '0000-01-01T00:00:00Z' }),
+      line(null, { name: 'x'.repeat(101) }),
+      line(null, { name: 'x'.repeat(20_000) }),
+      line(null, { email: good }),
+    ];
+    const { badLines, imported, bad } = await load(fileOf(lines));
+    expect({ imported, bad }).toEqual({ imported: 1, bad: lines.length - 1 });
+    expect(badLines.map((entry) => entry.line)).toEqual(lines.slice(1).map((_, index) => index + 1));
+    const text = JSON.stringify(badLines);
+    for (const { hash } of FOREIGN_HASHES) expect(text).not.toContain(hash);
+    expect(text).not.toContain('76lVwnaxsj');
+    expect(badLines.some(({ reason }) => /\p{Cc}/u.test(reason))).toBe(false);
+    expect(badLines[7]?.reason).toContain('costs too much');
+  });
+
+  it('never changes an account that exists, and counts it', async () => {
+    const email = await signUp(app);
+    const before = await hashOf(email);
+    const newcomer = freshEmail();
+    const lines = [email.toUpperCase(), newcomer, newcomer].map((address) => ({
+      email: address.replace('EXAMPLE.COM', 'example.com'),
+      password_hash: OF_DECOMPOSED,
+    }));
+    expect(await load(fileOf(lines))).toMatchObject({ lines: 3, imported: 1, duplicates: 2, bad: 0 });
+    expect(await hashOf(email)).toBe(before);
+  });
+});
+
+describe('a file', () => {
+  const many = (count: number) => {
+    const tag = freshEmail();
+    return Array.from({ length: count }, (_, index) => ({
+      email: `${index}.${tag}`,
+      password_hash: index % 2 === 0 ? OF_DECOMPOSED : null,
+    }));
+  };
+  const countOf = async (lines: readonly { email: string }[]) => {
+    const [row] = await app.query(
+      sql<{
+        count: string;
+      }>`select count(*)::text as count from users where email = any(${lines.map(({ email }) => email)})`,
+    );
+    return Number(row?.count);
+  };
+
+  it('pain 22: an import that is cut off goes on where it stopped, and no line is lost or repeated', async () => {
+    const lines = many(3_000);
+    const path = fileOf(lines);
+    let batches = 0;
+    const cut = load(path, {
+      onProgress: () => {
+        if ((batches += 1) === 3) throw new Error('the machine went down');
+      },
+    });
+    await expect(cut).rejects.toThrow('went down');
+    expect(await countOf(lines)).toBe(1_500);
+    expect(await load(path)).toMatchObject({
+      lines: 1_500,
+      imported: 1_500,
+      duplicates: 0,
+      resumedAfter: 1_500,
+    });
+    expect(await countOf(lines)).toBe(3_000);
+    await expect(load(path)).rejects.toThrow('imported before');
+    expect(await load(path, { again: true })).toMatchObject({ lines: 3_000, imported: 0, duplicates: 3_000 });
+  });
+
+  it('two imports of one file at once: no account is lost, and one of them gives up', async () => {
+    const lines = many(2_000);
+    const path = fileOf(lines);
+    const outcomes = await Promise.allSettled([load(path), load(path)]);
+    const done = outcomes.filter(({ status }) => status === 'fulfilled');
+    expect(done).toHaveLength(1);
+    expect(await countOf(lines)).toBe(2_000);
+  });
+
+  it('is recorded in the audit trail when it begins and when it ends', async () => {
+    await load(fileOf(many(1)));
+    const events = await app.query(
+      sql<{ actor: string; details: Record<string, unknown> }>`select actor, details from audit_events
+          where kind = 'users_imported' order by id desc limit 2`,
+    );
+    expect(events).toEqual([
+      { actor: 'operator', details: expect.objectContaining({ step: 'finished', imported: 1 }) },
+      { actor: 'operator', details: expect.objectContaining({ step: 'begun' }) },
+    ]);
+  });
+
+  it('a dry run counts formats and bad lines, and writes nothing', async () => {
+    const lines = many(10);
+    const path = fileOf([...lines, 'nonsense']);
+    const report = await load(path, { database: null });
+    expect(report).toMatchObject({
+      lines: 11,
+      imported: 10,
+      bad: 1,
+      formats: { none: 5, 'pbkdf2-sha256 (passlib)': 5 },
+    });
+    expect(await countOf(lines)).toBe(0);
+  });
+});
+
+describe('traffy users', () => {
+  let database: TestDatabase;
+  let target: TestDatabase;
+  beforeAll(async () => {
+    database = await createTestDatabase();
+    target = await createTestDatabase();
+  });
+  afterEach(endAllPrograms);
+  afterAll(async () => {
+    await database.drop();
+    await target.drop();
+  });
+
+  async function traffy(args: string[], on: TestDatabase = database) {
+    const program = startProgram({ args: ['traffy', 'users', ...args], env: { ...on.env } });
+    const { code } = await program.exit;
+    return { code, out: program.stdout(), err: program.stderr().replace('Traffy: building\n', '') };
+  }
+
+  it('import and export: what comes out goes in again and comes out the same', async () => {
+    const path = fileOf([
+      ...FOREIGN_HASHES.map(({ hash }, index) => ({ email: `p${index}@example.com`, password_hash: hash })),
+      { email: 'Ada@example.com', password_hash: null, name: 'Ada', email_verified: true, disabled: true },
+      { email: 'Grace@example.com', password_hash: null, password_compromised: true },
+    ]);
+    const imported = await traffy(['import', path]);
+    expect({ code: imported.code, err: imported.err }).toEqual({ code: 0, err: '' });
+    expect(imported.out).toContain(`${FOREIGN_HASHES.length + 2} imported, 0 that there were already, 0 bad`);
+
+    const out = join(folder, 'out.jsonl');
+    expect((await traffy(['export', '--out', out])).code).toBe(0);
+    expect(statSync(out).mode & 0o777).toBe(0o600);
+    expect((await traffy(['import', out], target)).code).toBe(0);
+    expect(await traffy(['export'], target)).toEqual({ code: 0, out: readFileSync(out, 'utf8'), err: '' });
+    expect(readFileSync(out, 'utf8').trim().split('\n')).toHaveLength(FOREIGN_HASHES.length + 2);
+  }, 150_000);
+
+  it('bad lines: the exit code is 1, twenty are shown, and a report has all of them', async () => {
+    const path = fileOf(Array.from({ length: 25 }, () => 'nonsense'));
+    const report = join(folder, 'report.jsonl');
+    const { code, out, err } = await traffy(['import', path, '--dry-run', '--report', report]);
+    expect({ code, err }).toEqual({ code: 1, err: 'traffy: 25 lines cannot be imported\n' });
+    expect(out.match(/line \d+: it is not JSON/g)).toHaveLength(20);
+    expect(out).toContain('and 5 more');
+    expect(readFileSync(report, 'utf8').trim().split('\n')).toHaveLength(25);
+    const missing = await traffy(['import', join(folder, 'nothing.jsonl'), '--dry-run', '--json']);
+    expect({ code: missing.code, out: missing.out }).toEqual({ code: 1, out: '' });
+    expect(missing.err).toMatch(/^traffy: cannot use .*ENOENT\)\n$/);
+    const taken = await traffy(['import', path, '--dry-run', '--report', report]);
+    expect(taken.err).toContain('exists already');
+  });
+
+  // oxlint-disable jest/no-standalone-expect -- it is a test, where it can run
+  // The embedded database is held by the one process, so that nobody can see how far it is.
+  (onServer ? it : it.skip)(
+    'pain 22: a process that is killed leaves what it did, and the next goes on',
+    async () => {
+      const lines = Array.from({ length: 20_000 }, (_, index) => ({
+        email: `killed${index}@example.com`,
+        password_hash: null,
+      }));
+      const path = fileOf(lines);
+      const other = await startApp({ database: target });
+      try {
+        const program = startProgram({ args: ['traffy', 'users', 'import', path], env: { ...target.env } });
+        await until(async () => {
+          const rows = await other.query(
+            sql`select 1 from imports where lines_done > 1000 and finished_at is null`,
+          );
+          return rows.length > 0 ? true : undefined;
+        });
+        await program.kill('SIGKILL');
+        const again = await traffy(['import', path, '--json'], target);
+        expect(again.code).toBe(0);
+        const { resumed_after: resumed, imported, duplicates } = JSON.parse(again.out);
+        expect(resumed).toBeGreaterThan(1_000);
+        expect({ sum: resumed + imported, duplicates }).toEqual({ sum: 20_000, duplicates: 0 });
+      } finally {
+        await other.close();
+      }
+    },
+  );
+});
