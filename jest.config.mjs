@@ -9,6 +9,8 @@ const project = {
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
   testEnvironment: 'node',
+  // Peers are programs of their own, with packages that no test loads.
+  modulePathIgnorePatterns: ['<rootDir>/test/bench/peers/'],
   setupFiles: ['<rootDir>/test/support/load-nest-first.mjs'],
   extensionsToTreatAsEsm: ['.ts'],
   moduleNameMapper: { '^(\\.{1,2}/.*)\\.js$': '$1' },

@@ -12,14 +12,14 @@ import { createWriteStream, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { finished } from 'node:stream/promises';
-import pg from 'pg';
+import { createDatabase } from './harness/database.mjs';
+import { root } from './harness/server.mjs';
 
 const server = process.env['TEST_DATABASE_URL'];
 if (!server) {
   process.stderr.write('TEST_DATABASE_URL names no PostgreSQL server\n');
   process.exit(2);
 }
-const root = join(import.meta.dirname, '..', '..');
 const folder = mkdtempSync(join(tmpdir(), 'traffy-bench-'));
 
 async function writeAccounts(count) {
@@ -69,14 +69,10 @@ async function run(args, databaseUrl) {
   return { out, mib: Number(err) / 1024, seconds: (performance.now() - since) / 1000 };
 }
 
-const administrator = new pg.Client({ connectionString: server });
-await administrator.connect();
 try {
   for (const count of [10_000, 100_000]) {
     const path = await writeAccounts(count);
-    const name = `traffy_bench_${randomBytes(6).toString('hex')}`;
-    await administrator.query(`create database ${name} template template0`);
-    const databaseUrl = Object.assign(new URL(server), { pathname: `/${name}` }).href;
+    const { url: databaseUrl, drop } = await createDatabase(server);
     try {
       for (const [what, args] of [
         ['dry run', ['import', path, '--dry-run', '--json']],
@@ -90,10 +86,9 @@ try {
         );
       }
     } finally {
-      await administrator.query(`drop database if exists ${name} with (force)`);
+      await drop();
     }
   }
 } finally {
-  await administrator.end();
   rmSync(folder, { recursive: true });
 }

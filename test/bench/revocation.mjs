@@ -10,9 +10,10 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { createServer } from 'node:net';
 import { join } from 'node:path';
 import pg from 'pg';
+import { createDatabase } from './harness/database.mjs';
+import { freePort, root } from './harness/server.mjs';
 
 const server = process.env['TEST_DATABASE_URL'];
 if (!server) {
@@ -20,15 +21,6 @@ if (!server) {
   process.exit(2);
 }
 const ROUNDS = { notify: 300, poll: 20 };
-const root = join(import.meta.dirname, '..', '..');
-
-async function freePort() {
-  const probe = createServer();
-  await once(probe.listen(0, '127.0.0.1'), 'listening');
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
 
 async function startNode(strategy, databaseUrl, secret) {
   const port = await freePort();
@@ -95,15 +87,11 @@ async function measure(nodes, email, password, rounds) {
   return `n ${String(sorted.length).padStart(4)}   p50 ${at(0.5).padStart(7)}   p99 ${at(0.99).padStart(7)}   max ${at(1).padStart(7)} ms`;
 }
 
-const administrator = new pg.Client({ connectionString: server });
-await administrator.connect();
-const name = `traffy_bench_${randomBytes(6).toString('hex')}`;
-await administrator.query(`create database ${name} template template0`);
-const databaseUrl = Object.assign(new URL(server), { pathname: `/${name}` }).href;
+const { url: databaseUrl, drop } = await createDatabase(server);
+const secret = randomBytes(48).toString('base64');
 const children = [];
 try {
   for (const strategy of ['session', 'jwt']) {
-    const secret = randomBytes(48).toString('base64');
     const nodes = [];
     for (let index = 0; index < 3; index += 1) {
       const node = await startNode(strategy, databaseUrl, secret);
@@ -121,7 +109,6 @@ try {
       process.stdout.write(`${strategy.padEnd(8)} ${how.padEnd(7)} ${result}\n`);
     }
     await database.query('alter table revocations enable trigger revocations_are_told');
-    await database.query('delete from signing_keys');
     await database.end();
     await Promise.all(
       nodes.map(({ child }) => {
@@ -132,6 +119,5 @@ try {
   }
 } finally {
   for (const child of children) if (child.exitCode === null) child.kill('SIGKILL');
-  await administrator.query(`drop database if exists ${name} with (force)`);
-  await administrator.end();
+  await drop();
 }

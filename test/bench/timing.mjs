@@ -14,14 +14,15 @@ import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { Agent, request } from 'node:http';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import argon2 from 'argon2';
 import bcrypt from 'bcrypt';
 import { sql } from 'kysely';
-import pg from 'pg';
+import { createDatabase } from './harness/database.mjs';
+import { freePort, root } from './harness/server.mjs';
+import { median } from './harness/statistics.mjs';
 
 /** Milliseconds. A hash takes ten times as long; of what lies below, a network leaves little to be seen. */
 const BOUND = 2;
@@ -40,7 +41,6 @@ if (!Number.isInteger(wanted) || wanted < SAMPLES_MIN) {
   process.stderr.write(`--samples takes a whole number, ${SAMPLES_MIN} or more\n`);
   process.exit(2);
 }
-const root = join(import.meta.dirname, '..', '..');
 const began = performance.now();
 const PASSWORD = 'the passphrase of everybody here';
 const WRONG = 'some other passphrase than that';
@@ -81,31 +81,14 @@ const ROUNDS = {
   },
 };
 
-async function freePort() {
-  const probe = createServer();
-  await once(probe.listen(0, '127.0.0.1'), 'listening');
-  const { port } = probe.address();
-  await new Promise((resolve) => probe.close(resolve));
-  return port;
-}
-
 /** An empty database, as settings for a node. */
 async function makeDatabase() {
   const dataDir = mkdtempSync(join(tmpdir(), 'traffy-bench-'));
   const removeData = () => rmSync(dataDir, { recursive: true, force: true });
   const server = process.env['DATABASE_URL'];
   if (!server) return { env: { DATA_DIR: dataDir }, drop: removeData };
-  const name = `traffy_bench_${randomBytes(6).toString('hex')}`;
-  const administrator = new pg.Client({ connectionString: server });
-  await administrator.connect();
-  await administrator.query(`create database ${name} template template0`);
-  const drop = async () => {
-    await administrator.query(`drop database if exists ${name} with (force)`);
-    await administrator.end();
-    removeData();
-  };
-  const url = Object.assign(new URL(server), { pathname: `/${name}` }).href;
-  return { env: { DATA_DIR: dataDir, DATABASE_URL: url }, drop };
+  const { url, drop } = await createDatabase(server);
+  return { env: { DATA_DIR: dataDir, DATABASE_URL: url }, drop: () => drop().finally(removeData) };
 }
 
 /** `dist`, as it was built. */
@@ -247,12 +230,6 @@ async function measure(origin, asked, until) {
 }
 
 const ascending = (list) => Float64Array.from(list).toSorted();
-
-function median(list) {
-  const sorted = ascending(list);
-  const half = sorted.length >> 1;
-  return sorted.length % 2 ? sorted[half] : (sorted[half - 1] + sorted[half]) / 2;
-}
 
 /** The middle 99 % of what the difference of the medians is when the samples are drawn again. */
 function interval(one, other) {

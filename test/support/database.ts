@@ -21,6 +21,7 @@ declare const testServers: { readonly databaseUrl?: string; readonly redisUrl?: 
 
 export const onServer = testServers.databaseUrl !== undefined;
 export const redisUrl = testServers.redisUrl;
+export const serverUrl = testServers.databaseUrl;
 
 /** A migrated, empty database of its own, as settings for the application. */
 export interface TestDatabase {
