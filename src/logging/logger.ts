@@ -11,11 +11,17 @@ export const LOGGER = Symbol('LOGGER');
  */
 const CONTROLS = /[\u007f-\u009f\u2028\u2029]/g;
 
+/** Milliseconds that a line waits for others at most. */
+const FLUSH_INTERVAL = 100;
+
 /**
  * JSON lines with UTC times. Errors are reduced to what helps: a driver's error carries its statement with the
  * parameters, and these are secrets.
  */
-export function createLogger(config: AppConfig, destination: DestinationStream = process.stdout): Logger {
+export function createLogger(
+  config: AppConfig,
+  destination: DestinationStream = openStandardOutput(),
+): Logger {
   return pino(
     {
       level: config.LOG_LEVEL,
@@ -33,6 +39,16 @@ export function createLogger(config: AppConfig, destination: DestinationStream =
       },
     },
   );
+}
+
+/**
+ * Standard output, some lines at a time: a system call for each request would cost more than the request's own work.
+ * Whoever does not read makes the process wait, so no line is dropped; a killed process loses the last 100 ms.
+ */
+function openStandardOutput(): DestinationStream {
+  const output = pino.destination({ dest: 1, sync: true, minLength: 4096, periodicFlush: FLUSH_INTERVAL });
+  process.once('exit', () => output.flushSync());
+  return output;
 }
 
 function describeError(error: unknown): Record<string, unknown> {
