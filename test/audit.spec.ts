@@ -941,7 +941,9 @@ describe('what must never stand in the trail or the log', () => {
       log: [],
       outbox: [],
     });
-    const addresses = [...listener.addresses].filter((address) => address.includes('@'));
+    // Answers may have masked ones; those are what the trail is to have.
+    const addresses = [...listener.addresses].filter((address) => /^[^*]+@/.test(address));
+    expect(addresses.length).toBeGreaterThan(5);
     expect(addresses.filter((address) => trail.includes(address) || log.includes(address))).toEqual([]);
     await app.close();
   });

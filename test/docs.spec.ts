@@ -326,11 +326,14 @@ const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 /** The form of a service client that does not exist. */
 const NOBODY = `token=x&client_id=${crypto.randomUUID()}&client_secret=x`;
 
+/** Of the form that is looked up, and of nobody. */
+const MAILED_TOKEN = `trf_ot_${'A'.repeat(43)}`;
+
 /** Bodies that are well-formed. */
 const SAMPLES: Readonly<Record<string, object>> = {
   '/password/forgot': { email: 'test@example.com' },
-  '/password/reset': { token: 'trf_ot_nothing', new_password: PASSWORD },
-  '/email/verify': { token: 'trf_ot_nothing' },
+  '/password/reset': { token: MAILED_TOKEN, new_password: PASSWORD },
+  '/email/verify': { token: MAILED_TOKEN },
   '/mfa': { mfa_token: 'trf_mt_nothing', code: '123456' },
 };
 

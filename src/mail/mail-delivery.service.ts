@@ -56,8 +56,7 @@ export class MailDelivery implements OnApplicationBootstrap, OnApplicationShutdo
 
   onApplicationBootstrap(): void {
     this.every(TIDY_INTERVAL, () => void this.tidy());
-    // In production mails wait until there is a mail server: shown there, their links would be anybody's who looks.
-    if (!this.transport.isConfigured && this.app.APP_ENV === 'production') return;
+    if (this.mustWait) return;
     this.outbox.whenAdded(() => this.sendSoon());
     this.every(LOOK_INTERVAL, () => void this.sendDue());
   }
@@ -73,9 +72,15 @@ export class MailDelivery implements OnApplicationBootstrap, OnApplicationShutdo
 
   /** Sends what is due, as far as there is room; each that is done makes room for the next. Never throws. */
   sendDue(): Promise<void> {
+    if (this.mustWait) return Promise.resolve();
     this.isWantedAgain = true;
     if (!this.isLooking) this.looking = this.lookWhileWanted();
     return this.looking;
+  }
+
+  /** In production mails wait until there is a mail server: shown there, their links would be anybody's who looks. */
+  private get mustWait(): boolean {
+    return !this.transport.isConfigured && this.app.APP_ENV === 'production';
   }
 
   private async lookWhileWanted(): Promise<void> {

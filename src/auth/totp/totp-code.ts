@@ -5,7 +5,8 @@ import { Secret, TOTP } from 'otpauth';
 const PARAMETERS = { algorithm: 'SHA1', digits: 6, period: 30 } as const;
 /** Steps before and after the one of now whose codes are taken: clocks of telephones drift. */
 const WINDOW = 1;
-const CODE = /^\d{6}$/;
+/** As people type it: apps show it in two groups. */
+const CODE = /^(?:\s*\d){6}\s*$/;
 /** RFC 4226 §4 recommends 160 bits. */
 const SEED_BYTES = 20;
 
@@ -32,7 +33,7 @@ export function stepOf(seed: Buffer, code: string, now: number): number | null {
   const timestamp = now * 1000;
   const delta = TOTP.validate({
     ...PARAMETERS,
-    token: code,
+    token: code.replaceAll(/\s/g, ''),
     secret: secretOf(seed),
     timestamp,
     window: WINDOW,
