@@ -13,6 +13,13 @@ export const databaseSettings = {
     meaning:
       'The PostgreSQL server and the database on it. `?sslmode=verify-full` asks for TLS, `&sslrootcert=/path` names the CA.',
   },
+  DATABASE_DIRECT_URL: {
+    schema: postgresUrl,
+    defaultText: '`DATABASE_URL`',
+    secret: true,
+    meaning:
+      'The same database past a pooler such as PgBouncer in transaction mode: for migrations, and for one connection a process that LISTENs, which such a pooler cannot carry.',
+  },
   DATABASE_POOL_SIZE: {
     schema: wholeNumber(2, 500),
     default: '10',

@@ -30,9 +30,10 @@ export async function databaseOptions(
     return { driver: PgliteDriver as Driver, dbName: join(config.DATA_DIR, 'postgres') };
   }
   const { PostgreSqlDriver } = await import('@mikro-orm/postgresql');
+  const url = (limits === 'none' && config.DATABASE_DIRECT_URL) || config.DATABASE_URL;
   return {
     driver: PostgreSqlDriver as Driver,
-    dbName: databaseName(config.DATABASE_URL),
+    dbName: databaseName(url),
     // A name that was mistyped is an error, not a new and empty database.
     ensureDatabase: false,
     // A migration runs in one connection while another holds the advisory lock.
@@ -40,7 +41,7 @@ export async function databaseOptions(
     driverOptions: {
       Client: await impatientClient(),
       // Read by the driver itself: MikroORM would drop what stands behind the question mark, TLS included.
-      connectionString: config.DATABASE_URL,
+      connectionString: url,
       application_name: 'traffy',
       keepAlive: true,
       connectionTimeoutMillis: DATABASE_TIMEOUTS.connect,

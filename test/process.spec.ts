@@ -234,7 +234,12 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
       const folder = join(dataDir, 'postgres');
       chmodSync(dataDir, 0o755);
       if (existsSync(folder)) chmodSync(folder, 0o755);
-      const settings = { DATABASE_URL: undefined, DATABASE_POOL_SIZE: 2, DATA_DIR: dataDir };
+      const settings = {
+        DATABASE_URL: undefined,
+        DATABASE_DIRECT_URL: undefined,
+        DATABASE_POOL_SIZE: 2,
+        DATA_DIR: dataDir,
+      };
       const first = await openDatabase(settings, ENTITIES, () => undefined);
       // Windows has no such modes.
       const mode = process.platform === 'win32' ? 0o700 : statSync(folder).mode & 0o777;

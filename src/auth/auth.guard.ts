@@ -21,9 +21,20 @@ const CODES = {
   revoked: 'credential_revoked',
 } as const satisfies Record<DeadCredential['reason'], ProblemCode>;
 
+/** What the decorators of a route ask of its callers. */
+interface Demands {
+  readonly of: unknown;
+  readonly access: Access | undefined;
+  readonly role: Role | undefined;
+  readonly stepUp: true | undefined;
+}
+
 /** Closes every route that is not `@Public` to callers without a live credential. */
 @Injectable()
 export class AuthGuard implements CanActivate {
+  /** By handler; decorators do not change while it runs. */
+  private readonly demands = new Map<unknown, Demands>();
+
   constructor(
     private readonly reflector: Reflector,
     private readonly authenticator: Authenticator,
@@ -33,10 +44,7 @@ export class AuthGuard implements CanActivate {
   ) {}
 
   async canActivate(context: ExecutionContext): Promise<boolean> {
-    const access = this.reflector.getAllAndOverride<Access | undefined>(ACCESS, [
-      context.getHandler(),
-      context.getClass(),
-    ]);
+    const { access, role, stepUp } = this.demandsOf(context);
     if (access === 'none') return true;
     const request = context.switchToHttp().getRequest<AuthenticatedRequest>();
     const { authorization, cookie } = request.headers;
@@ -47,12 +55,27 @@ export class AuthGuard implements CanActivate {
     this.exchanges.note(authentication.verdicts);
     if (access === 'optional') return true;
     const live = requireLive(authentication);
-    const marked = <T>(key: string) =>
-      this.reflector.getAllAndOverride<T | undefined>(key, [context.getHandler(), context.getClass()]);
-    if (marked<Role>(ROLE) === 'admin' && live.role !== 'admin') throw new Problem('forbidden');
-    if (marked<true>(STEP_UP) && !(await this.freshness.isFresh(live))) throw new Problem('step_up_required');
+    if (role === 'admin' && live.role !== 'admin') throw new Problem('forbidden');
+    if (stepUp && !(await this.freshness.isFresh(live))) throw new Problem('step_up_required');
     request.user = { userId: live.userId, sessionId: live.sessionId };
     return true;
+  }
+
+  private demandsOf(context: ExecutionContext): Demands {
+    const handler = context.getHandler();
+    const controller = context.getClass();
+    const known = this.demands.get(handler);
+    if (known?.of === controller) return known;
+    const marked = <T>(key: string) =>
+      this.reflector.getAllAndOverride<T | undefined>(key, [handler, controller]);
+    const demands: Demands = {
+      of: controller,
+      access: marked<Access>(ACCESS),
+      role: marked<Role>(ROLE),
+      stepUp: marked<true>(STEP_UP),
+    };
+    this.demands.set(handler, demands);
+    return demands;
   }
 }
 

@@ -12,6 +12,7 @@ export function serverChannels(config: DatabaseConfig, orm: MikroORM): OpenChann
     const { default: pg } = await import('pg');
     const client = new pg.Client({
       ...(driverOptions as object),
+      connectionString: config.DATABASE_DIRECT_URL ?? config.DATABASE_URL,
       application_name: 'traffy-feed',
       connectionTimeoutMillis: CHANNEL_TIMEOUTS.connect,
       query_timeout: CHANNEL_TIMEOUTS.query,

@@ -15,10 +15,13 @@ const VALUES_MAX = 4;
  */
 export class Cookies {
   private readonly isSecure: boolean;
+  /** How a pair of one of our cookies begins, in the spelling that we set. */
+  private readonly current: readonly string[];
 
   /** @param publicUrl the origin that clients use. */
   constructor(publicUrl: string) {
     this.isSecure = publicUrl.startsWith('https:');
+    this.current = COOKIE_NAMES.map((name) => `${this.spellings(name)[0]}=`);
   }
 
   /**
@@ -29,10 +32,9 @@ export class Cookies {
    * plant a plain cookie, but none with the prefix.
    */
   read(header: string | undefined, name: CookieName): string[] {
-    if (header === undefined) return [];
+    if (!header?.includes(name)) return [];
     const pairs = header.split(';').map((pair) => pair.trim());
-    const spelled = (index: 0 | 1) => COOKIE_NAMES.map((known) => `${this.spellings(known)[index]}=`);
-    const isCurrent = pairs.some((pair) => spelled(0).some((start) => pair.startsWith(start)));
+    const isCurrent = pairs.some((pair) => this.current.some((start) => pair.startsWith(start)));
     const start = `${this.spellings(name)[isCurrent ? 0 : 1]}=`;
     const values = pairs.filter((pair) => pair.startsWith(start)).map((pair) => pair.slice(start.length));
     return [...new Set(values)].slice(0, VALUES_MAX);

@@ -1,9 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import type { Socket } from 'node:net';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
-import { type FastifyError, type FastifyReply, type FastifyRequest, LogController } from 'fastify';
+import {
+  type FastifyBaseLogger,
+  type FastifyError,
+  type FastifyReply,
+  type FastifyRequest,
+  LogController,
+} from 'fastify';
 import type { Logger } from 'pino';
-import { v7 as uuidv7 } from 'uuid';
 import type { AppConfig } from '../../config/app.config.js';
+import { RequestLogger } from '../logging/request-logger.js';
 import type { ProblemCode } from '../problems/problem.catalogue.js';
 import { Problem } from '../problems/problem.js';
 import { writeProblem } from '../problems/write-problem.js';
@@ -40,7 +47,10 @@ export function createHttpAdapter(
     loggerInstance: logger,
     // One line a request, of our own, instead of Fastify's two.
     logController: new LogController({ disableRequestLogging: true, requestIdLogLabel: 'request_id' }),
-    genReqId: () => uuidv7(),
+    childLoggerFactory: (parent: FastifyBaseLogger, bindings: Record<string, unknown>) =>
+      new RequestLogger(parent, bindings),
+    // Of version 4: it is no key of a table, and Node.js keeps random bytes ready for these.
+    genReqId: () => randomUUID(),
     requestIdHeader: false,
     trustProxy: trustedProxies(config),
     bodyLimit: BODY_LIMIT,
@@ -85,7 +95,8 @@ export function createHttpAdapter(
     else proceed(null, payload);
   });
   fastify.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done) => {
-    request.log.info({
+    logger.info({
+      request_id: request.id,
       event: 'request',
       method: request.method,
       // The route, not the URL: a query or a path parameter may hold what no log should.
@@ -134,7 +145,7 @@ function answerBrokenMessage(error: NodeJS.ErrnoException, socket: Socket): void
     return;
   }
   const problem = new Problem(brokenMessageCode(error.code));
-  const body = JSON.stringify(problem.body(uuidv7()));
+  const body = JSON.stringify(problem.body(randomUUID()));
   socket.end(
     `HTTP/1.1 ${problem.status} Bad Request\r\nContent-Type: application/problem+json\r\n` +
       `Content-Length: ${Buffer.byteLength(body)}\r\nCache-Control: no-store\r\nConnection: close\r\n\r\n${body}`,

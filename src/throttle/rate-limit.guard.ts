@@ -20,6 +20,8 @@ export function RateLimited(policy: RateLimitPolicy): MethodDecorator {
   return SetMetadata(RATE_LIMIT, policy);
 }
 
+const PASSES = Promise.resolve(true);
+
 /**
  * Counts each request under the policies of its route, before the other guards. The policy for all requests is
  * counted earlier, by the HTTP adapter: much of what is sent never reaches a guard.
@@ -33,6 +35,11 @@ export class RateLimitGuard extends ThrottlerGuard {
     private readonly limiter: RateLimiter,
   ) {
     super(options, storage, reflector);
+  }
+
+  /** Most routes have no policy of their own: they pass without a turn through all policies. */
+  override canActivate(context: ExecutionContext): Promise<boolean> {
+    return policyOf(context) === undefined ? PASSES : super.canActivate(context);
   }
 
   protected override async handleRequest({
@@ -55,5 +62,9 @@ export class RateLimitGuard extends ThrottlerGuard {
 
 /** Whether a throttler of a policy does not concern a route. */
 export function isOtherPolicy(policy: RateLimitPolicy): (context: ExecutionContext) => boolean {
-  return (context) => Reflect.getMetadata(RATE_LIMIT, context.getHandler()) !== policy;
+  return (context) => policyOf(context) !== policy;
+}
+
+function policyOf(context: ExecutionContext): RateLimitPolicy | undefined {
+  return Reflect.getOwnMetadata(RATE_LIMIT, context.getHandler()) as RateLimitPolicy | undefined;
 }

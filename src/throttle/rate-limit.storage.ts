@@ -80,27 +80,23 @@ export class RateLimitStorage implements ThrottlerStorage {
 }
 
 /** @throws what the store throws when it cannot tell. */
-async function ask(
+function ask(
   { usual, fallback }: Counters,
   question: (limiter: RateLimiterAbstract) => Promise<RateLimitRecord>,
 ): Promise<RateLimitRecord> {
-  try {
-    return await question(usual);
-  } catch (error) {
-    // The library's own fallback does not tell that it was used, and the reply must say the limit in force.
-    if (!fallback) throw error;
-    return question(fallback);
-  }
+  // The library's own fallback does not tell that it was used, and the reply must say the limit in force.
+  return fallback === null ? question(usual) : question(usual).catch(() => question(fallback));
 }
 
-async function consume(limiter: RateLimiterAbstract, key: string): Promise<RateLimitRecord> {
-  try {
-    return toRecord(limiter, await limiter.consume(key), false);
-  } catch (rejection) {
-    // The rejection itself means blocked: its counters may say otherwise.
-    if (rejection instanceof RateLimiterRes) return toRecord(limiter, rejection, true);
-    throw rejection;
-  }
+function consume(limiter: RateLimiterAbstract, key: string): Promise<RateLimitRecord> {
+  return limiter.consume(key).then(
+    (counted) => toRecord(limiter, counted, false),
+    (rejection: unknown) => {
+      // The rejection itself means blocked: its counters may say otherwise.
+      if (rejection instanceof RateLimiterRes) return toRecord(limiter, rejection, true);
+      throw rejection;
+    },
+  );
 }
 
 async function read(limiter: RateLimiterAbstract, key: string): Promise<RateLimitRecord> {

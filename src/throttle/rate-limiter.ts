@@ -141,5 +141,5 @@ function announce(
 
 function append(reply: FastifyReply, name: string, item: string): void {
   const sofar = reply.getHeader(name);
-  reply.header(name, sofar ? `${String(sofar)}, ${item}` : item);
+  reply.header(name, sofar === undefined ? item : `${String(sofar)}, ${item}`);
 }

@@ -88,7 +88,12 @@ async function embeddedTemplate(): Promise<string> {
   if (existsSync(template)) return template;
   mkdirSync(cache, { recursive: true });
   const draft = mkdtempSync(join(cache, 'draft-'));
-  await migrate({ DATA_DIR: draft, DATABASE_URL: undefined, DATABASE_POOL_SIZE: 2 });
+  await migrate({
+    DATA_DIR: draft,
+    DATABASE_URL: undefined,
+    DATABASE_DIRECT_URL: undefined,
+    DATABASE_POOL_SIZE: 2,
+  });
   try {
     renameSync(join(draft, 'postgres'), template);
   } catch (error) {
@@ -110,7 +115,12 @@ async function serverTemplate(server: string): Promise<string> {
     const draft = `${template}_draft`;
     await client.query(`drop database if exists ${draft} with (force)`);
     await client.query(`create database ${draft} template template0`);
-    await migrate({ DATA_DIR: tmpdir(), DATABASE_URL: withDatabase(server, draft), DATABASE_POOL_SIZE: 2 });
+    await migrate({
+      DATA_DIR: tmpdir(),
+      DATABASE_URL: withDatabase(server, draft),
+      DATABASE_DIRECT_URL: undefined,
+      DATABASE_POOL_SIZE: 2,
+    });
     await client.query(`alter database ${draft} rename to ${template}`);
     return template;
   } finally {

@@ -1,4 +1,4 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { StrategyName } from '../../../config/auth.config.js';
@@ -130,5 +130,5 @@ export class VerifiedCredentials {
 
 /** A credential of one kind must never be found as one of another. */
 function keyOf(kind: StrategyName, credential: string): string {
-  return createHash('sha256').update(`${kind}:${credential}`).digest('base64');
+  return hash('sha256', `${kind}:${credential}`, 'base64');
 }
