@@ -88,7 +88,8 @@ async function measure(count, strategy, server, { defer, folder, signal }) {
   });
 
   const heard = latencies();
-  for (let index = 0; count > 1 && index < options.signOuts; index += 1) {
+  const signOuts = count > 1 ? options.signOuts : 0;
+  for (let index = 0; index < signOuts; index += 1) {
     signal.throwIfAborted();
     await untilRefused(nodes, await signIn(nodes[0].origin, strategy), heard);
   }
@@ -105,8 +106,7 @@ async function measure(count, strategy, server, { defer, folder, signal }) {
     transactions_idle_per_second: idle.perSecond,
     transactions_busy_per_second: busy.perSecond,
     // What is left when the nodes' own rounds are taken away.
-    transactions_per_1000_me:
-      (Math.max(0, busy.count - idle.perSecond * busy.seconds) / askedFor) * 1000,
+    transactions_per_1000_me: (Math.max(0, busy.count - idle.perSecond * busy.seconds) / askedFor) * 1000,
   };
 }
 
