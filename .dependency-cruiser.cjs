@@ -1,6 +1,7 @@
 /** Who may import whom: the arrows of ARCHITECTURE.md. Type-only imports count. */
 const feature = '^src/(auth|users)/';
-const basis = '^src/(http|problems|throttle|logging|database|docs|health|verify|vectors|secrets|mail|audit)/';
+const basis =
+  '^src/(http|problems|throttle|logging|database|docs|health|verify|vectors|secrets|mail|audit|sweep)/';
 
 /** @type {import('dependency-cruiser').IConfiguration} */
 module.exports = {

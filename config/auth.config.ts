@@ -113,6 +113,12 @@ export const authSettings = {
     default: '30d',
     meaning: 'A session ends this long after sign-in, whatever happens.',
   },
+  SESSION_RETENTION: {
+    schema: duration({ min: 1 }),
+    default: '7d',
+    meaning:
+      'How long after its end a session is kept: until then its credentials are answered with why they are dead, and after that as unknown.',
+  },
   SESSIONS_PER_USER: {
     schema: wholeNumber(1, 1000),
     default: '20',

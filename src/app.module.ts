@@ -25,6 +25,7 @@ import { LOGGER } from './logging/logger.js';
 import { MailModule } from './mail/mail.module.js';
 import { ProblemFilter } from './problems/problem.filter.js';
 import { validationProblem } from './problems/validation.js';
+import { SweepModule } from './sweep/sweep.module.js';
 import { RateLimitGuard } from './throttle/rate-limit.guard.js';
 import type { RateLimiter } from './throttle/rate-limiter.js';
 import { ThrottleModule } from './throttle/throttle.module.js';
@@ -50,6 +51,7 @@ export class AppModule {
         DatabaseModule.forRoot(database),
         ThrottleModule.forRoot(config.throttle, limiter),
         TerminusModule.forRoot({ logger: false }),
+        SweepModule,
         AuditModule,
         MailModule,
         UsersModule,

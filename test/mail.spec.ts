@@ -5,6 +5,7 @@ import { Audit } from '../src/audit/audit.service.js';
 import { MailDelivery } from '../src/mail/mail-delivery.service.js';
 import { MAIL_KINDS, type MailKind } from '../src/mail/mail-kinds.js';
 import { MailQueue } from '../src/mail/mail-queue.service.js';
+import { Sweeper } from '../src/sweep/sweeper.service.js';
 import type { MailState } from '../src/mail/outbox-mail.entity.js';
 import { Outbox, type NewMail } from '../src/mail/outbox.service.js';
 import { openShared, startApp, TEST_SECRET, type TestApp } from './support/app.js';
@@ -470,7 +471,8 @@ describe('with a mail server', () => {
     await app.query(
       sql`update outbox_mails set created_at = now() - interval '8 days' where id in (${oldId}, ${waitingId})`,
     );
-    expect(await part(app, MailQueue).tidy()).toBe(1);
+    expect(await part(app, MailQueue).dropLate()).toBe(1);
+    await part(app, Sweeper).sweep();
     expect(await rowOf(app, lateId)).toMatchObject({
       state: 'dropped',
       last_error: expect.stringContaining('451'),

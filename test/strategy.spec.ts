@@ -70,6 +70,37 @@ async function statusNow() {
   return { ...status, session: kind('session'), jwt: kind('jwt') };
 }
 
+describe('the count of credentials in use', () => {
+  it('is right however many there are, in statements that are short, and ends when it is told to', async () => {
+    const own = await openShared();
+    const { database } = own.running.database;
+    await database.query(
+      sql`insert into users (id, email, email_canonical) values (gen_random_uuid(), 'many@example.com', 'many@example.com')`,
+    );
+    await database.query(
+      sql`insert into sessions (id, user_id, strategy, methods, expires_at, last_used_at, revoked_at, revoked_reason)
+          select gen_random_uuid(), u.id, case n % 3 when 0 then 'jwt' else 'session' end, '{pwd}', now() + make_interval(secs => 60 * n),
+            now() - make_interval(days => (case when n % 10 = 1 then 20 else 1 end)), case when n % 10 = 2 then now() end,
+            case when n % 10 = 2 then 'logout' end
+          from users u, generate_series(1, 45000) as n`,
+    );
+    const credentials = new LiveCredentials(database, { SESSION_IDLE_TTL: 14 * 86_400 });
+    let rests = 0;
+    const inUse = await credentials.byKind(async () => void (rests += 1));
+    // Of three, two are cookies; of ten, one idled out and one was ended.
+    expect(inUse).toMatchObject([
+      { kind: 'jwt', sessions: 12_000 },
+      { kind: 'session', sessions: 24_000 },
+    ]);
+    expect(rests).toBe(2);
+    const [{ goneAt = new Date(0) } = {}] = inUse;
+    expect(goneAt.getTime() - Date.now()).toBeGreaterThan(44_000 * 60_000);
+    const stopped = credentials.byKind(async () => Promise.reject(new Error('it stops')));
+    await expect(stopped).rejects.toThrow('it stops');
+    await own.close();
+  });
+});
+
 describe('the steps of AUTH_STRATEGY', () => {
   afterEach(stopAll);
 

@@ -2,45 +2,48 @@ import { Inject, Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import type { AuditConfig } from '../../config/audit.config.js';
 import { AUDIT_CONFIG } from '../../config/tokens.config.js';
-import { Database, type Queries } from '../database/database.js';
+import type { Queries } from '../database/database.js';
+import { OldRows } from '../sweep/old-rows.js';
+import type { Sweep, Swept } from '../sweep/sweep.js';
 import { Audit } from './audit.service.js';
 import { lockChain } from './chain-head.js';
 
-/** Events that are deleted in one transaction. */
-const BATCH = 5_000;
+/** Counts of attempts: a minute is all that matters. */
+export const oldAuditCounters = () =>
+  new OldRows({
+    table: 'audit_counters',
+    key: ['kind', 'subject'],
+    by: 'began_at',
+    isOver: sql`began_at < now() - interval '2 minutes'`,
+  });
+
+const NOTHING: Swept = { count: 0, hasMore: false };
 
 /** Deletes events whose time is over: the oldest of the chain, so that the rest can still be verified. */
 @Injectable()
-export class AuditRetention {
+export class AuditRetention implements Sweep {
+  readonly rows = 'audit_events';
+  /** Each batch is an event of its own. */
+  readonly every = 3_600;
+
   constructor(
-    private readonly database: Database,
     private readonly audit: Audit,
     @Inject(AUDIT_CONFIG) private readonly config: AuditConfig,
   ) {}
 
-  /** @returns how many were deleted here. */
-  async prune(): Promise<number> {
-    let pruned = 0;
-    for (;;) {
-      const inBatch = await this.database.transaction((tx) => this.pruneBatch(tx));
-      pruned += inBatch;
-      if (inBatch < BATCH) return pruned;
-    }
-  }
-
-  private async pruneBatch(tx: Queries): Promise<number> {
+  async batch(tx: Queries, limit: number): Promise<Swept> {
     const chain = await lockChain(tx);
-    if (!chain) return 0;
+    if (!chain) return NOTHING;
     const { seq: first } = chain.first;
     const oldest = await tx.query(
       sql<{ seq: string; hash: Uint8Array; is_over: boolean }>`select seq::text as seq, hash,
           at < now() - make_interval(secs => ${this.config.AUDIT_RETENTION}) as is_over
-        from audit_events where audit_events.seq > ${first.toString()}::bigint order by audit_events.seq limit ${BATCH}`,
+        from audit_events where audit_events.seq > ${first.toString()}::bigint order by audit_events.seq limit ${limit}`,
     );
     const end = oldest.findIndex(({ is_over }) => !is_over);
     const over = end === -1 ? oldest : oldest.slice(0, end);
     const last = over.at(-1);
-    if (!last) return 0;
+    if (!last) return NOTHING;
     await tx.query(sql`select set_config('traffy.audit_retention', 'on', true)`);
     await tx.query(
       sql`delete from audit_events where seq > ${first.toString()}::bigint and seq <= ${last.seq}::bigint`,
@@ -60,14 +63,6 @@ export class AuditRetention {
       },
       tx,
     );
-    return over.length;
-  }
-
-  /** Forgets what was counted of attempts: a minute is all that matters. */
-  async forgetCounters(): Promise<void> {
-    await this.database.query(
-      sql`delete from audit_counters where (kind, subject) in (
-            select kind, subject from audit_counters where began_at < now() - interval '2 minutes' limit 10000 for update skip locked)`,
-    );
+    return { count: over.length, hasMore: over.length >= limit };
   }
 }

@@ -2,18 +2,16 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import type { Logger } from 'pino';
 import { Database } from '../database/database.js';
 import { LOGGER } from '../logging/logger.js';
-import { AuditRetention } from './audit-retention.service.js';
 import { AuditSealer } from './audit-sealer.service.js';
 import { readChain } from './chain-head.js';
 
 /** Milliseconds between two looks for events that are not sealed. */
 const SEAL_INTERVAL = 1_000;
-const MINUTE = 60_000;
-const HOUR = 60 * MINUTE;
+const HOUR = 3_600_000;
 /** Milliseconds that a stop waits for the database; what is not sealed then another node seals, or the next start. */
 const STOP_PATIENCE = 2_000;
 
-/** Sees to the audit trail in rounds: seals what is new, deletes what is old, and tells the log how far it goes. */
+/** Sees to the audit trail in rounds: seals what is new, and tells the log how far it goes. */
 @Injectable()
 export class AuditRounds implements OnApplicationBootstrap, OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
@@ -25,15 +23,9 @@ export class AuditRounds implements OnApplicationBootstrap, OnApplicationShutdow
   constructor(
     private readonly database: Database,
     private readonly sealer: AuditSealer,
-    retention: AuditRetention,
     @Inject(LOGGER) private readonly logger: Logger,
   ) {
-    this.jobs = [
-      job(SEAL_INTERVAL, () => this.sealer.seal()),
-      job(MINUTE, () => retention.forgetCounters()),
-      job(HOUR, () => this.prune(retention)),
-      job(HOUR, () => this.tellHead()),
-    ];
+    this.jobs = [job(SEAL_INTERVAL, () => this.sealer.seal()), job(HOUR, () => this.tellHead())];
   }
 
   onApplicationBootstrap(): void {
@@ -73,11 +65,6 @@ export class AuditRounds implements OnApplicationBootstrap, OnApplicationShutdow
       if (!this.isFailing && !this.isStopping) this.logger.warn({ event: 'audit_delayed', err: error });
       this.isFailing = true;
     }
-  }
-
-  private async prune(retention: AuditRetention): Promise<void> {
-    const events = await retention.prune();
-    if (events > 0) this.logger.info({ event: 'audit_pruned', events });
   }
 
   /** A log that is kept elsewhere holds what a chain that was cut and continued cannot match. */

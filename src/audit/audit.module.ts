@@ -1,7 +1,8 @@
 import { Global, Module } from '@nestjs/common';
 import { Audit } from './audit.service.js';
 import { AuditLog } from './audit-log.service.js';
-import { AuditRetention } from './audit-retention.service.js';
+import { Sweeper } from '../sweep/sweeper.service.js';
+import { AuditRetention, oldAuditCounters } from './audit-retention.service.js';
 import { AuditRounds } from './audit-rounds.service.js';
 import { AuditSealer } from './audit-sealer.service.js';
 import { OwnEventsController } from './own-events.controller.js';
@@ -13,4 +14,8 @@ import { OwnEventsController } from './own-events.controller.js';
   providers: [Audit, AuditLog, AuditSealer, AuditRetention, AuditRounds],
   exports: [Audit, AuditLog],
 })
-export class AuditModule {}
+export class AuditModule {
+  constructor(sweeper: Sweeper, retention: AuditRetention) {
+    sweeper.add(retention, oldAuditCounters());
+  }
+}

@@ -1,9 +1,10 @@
-import { Module } from '@nestjs/common';
+import { Inject, Module } from '@nestjs/common';
 import { JwtModule } from '@nestjs/jwt';
 import type { AppConfig } from '../../config/app.config.js';
 import type { AuthConfig } from '../../config/auth.config.js';
 import { APP_CONFIG, AUTH_CONFIG } from '../../config/tokens.config.js';
 import { Cookies } from '../http/cookies.js';
+import { Sweeper } from '../sweep/sweeper.service.js';
 import { UsersModule } from '../users/users.module.js';
 import { AdminAuditController } from './admin/admin-audit.controller.js';
 import { AdminSessionsController } from './admin/admin-sessions.controller.js';
@@ -26,10 +27,10 @@ import { ForwardAuthController } from './forward-auth/forward-auth.controller.js
 import { ExchangeCompletion } from './exchange/exchange-completion.service.js';
 import { ExchangeController } from './exchange/exchange.controller.js';
 import { ExchangeService } from './exchange/exchange.service.js';
-import { GuessSweep } from './lockout/guess-sweep.service.js';
 import { KnownDevices } from './lockout/known-devices.service.js';
 import { Lockout } from './lockout/lockout.service.js';
-import { MfaChallenges } from './mfa/mfa-challenges.service.js';
+import { oldGuessCounters } from './lockout/old-guess-counters.js';
+import { MfaChallenges, oldMfaChallenges } from './mfa/mfa-challenges.service.js';
 import { SecondFactors } from './mfa/second-factors.service.js';
 import { FactorChanges } from './mfa/factor-changes.service.js';
 import { FactorProofs } from './mfa/factor-proofs.service.js';
@@ -47,7 +48,7 @@ import { PasskeyRegistrations } from './passkeys/passkey-registrations.service.j
 import { PasskeySignIn } from './passkeys/passkey-sign-in.service.js';
 import { PasskeysController } from './passkeys/passkeys.controller.js';
 import { Passkeys } from './passkeys/passkeys.service.js';
-import { WebauthnChallenges } from './passkeys/webauthn-challenges.service.js';
+import { oldWebauthnChallenges, WebauthnChallenges } from './passkeys/webauthn-challenges.service.js';
 import { PresentedSessions } from './presented-sessions.service.js';
 import { SignIns } from './sign-in.service.js';
 import { SignOuts } from './sign-out.service.js';
@@ -59,12 +60,13 @@ import { SigningKeys } from './keys/signing-keys.service.js';
 import { MetadataController } from './metadata/metadata.controller.js';
 import { LiveCredentials } from './nodes/live-credentials.service.js';
 import { NodeRegistration } from './nodes/node-registration.service.js';
-import { Nodes } from './nodes/nodes.service.js';
+import { Nodes, oldNodes } from './nodes/nodes.service.js';
 import { PasswordRecovery } from './recovery/password-recovery.service.js';
 import { RecoveryController } from './recovery/recovery.controller.js';
 import { RevocationDocuments } from './revocations/revocation-documents.service.js';
 import { RevocationsController } from './revocations/revocations.controller.js';
 import { DevicesService } from './sessions/devices.service.js';
+import { OldSessions, oldRevocations } from './sessions/old-sessions.js';
 import { RevocationFeed } from './sessions/revocation-feed.service.js';
 import { SessionActivity } from './sessions/session-activity.service.js';
 import { SessionsController } from './sessions/sessions.controller.js';
@@ -128,7 +130,6 @@ import { VerificationController } from './verification/verification.controller.j
     PasskeySignIn,
     PasskeyRegistrations,
     Passkeys,
-    GuessSweep,
     KnownDevices,
     SecondFactors,
     MfaChallenges,
@@ -193,4 +194,21 @@ import { VerificationController } from './verification/verification.controller.j
   ],
   exports: [AuthGuard, Authenticator, SessionActivity, SigningKeys],
 })
-export class AuthModule {}
+export class AuthModule {
+  constructor(
+    sweeper: Sweeper,
+    { all: strategies }: StrategyTable,
+    @Inject(AUTH_CONFIG) { SESSION_RETENTION }: AuthConfig,
+  ) {
+    const clearings = strategies.flatMap((strategy) => strategy.clear?.bind(strategy) ?? []);
+    sweeper.add(
+      new OldSessions('expires_at', SESSION_RETENTION, clearings),
+      new OldSessions('revoked_at', SESSION_RETENTION, clearings),
+      oldRevocations(),
+      oldMfaChallenges(),
+      oldWebauthnChallenges(),
+      oldGuessCounters(),
+      oldNodes(),
+    );
+  }
+}

@@ -9,12 +9,14 @@ import { embeddedChannels, serverChannels } from './open-channel.js';
 import { InitialMigration } from './migrations/20261122000000-initial.migration.js';
 import { AccountsMigration } from './migrations/20261122200000-accounts.migration.js';
 import { ManyNodesMigration } from './migrations/20261122150000-many-nodes.migration.js';
+import { GrowthMigration } from './migrations/20261126200000-growth.migration.js';
 
 /** Every migration in order. They only add: an older node keeps working on a newer schema. */
 const MIGRATIONS = [
   { name: '20261122000000-initial', class: InitialMigration },
   { name: '20261122150000-many-nodes', class: ManyNodesMigration },
   { name: '20261122200000-accounts', class: AccountsMigration },
+  { name: '20261126200000-growth', class: GrowthMigration },
 ];
 
 /** Any number will do, as long as every version takes the same: the key of the migration lock. */

@@ -12,7 +12,7 @@ import { Outbox } from './outbox.service.js';
 
 /** Milliseconds between two looks for what is due: after a failure, or added by another node that died. */
 const LOOK_INTERVAL = 2_000;
-const TIDY_INTERVAL = 60_000;
+const LATE_INTERVAL = 60_000;
 /** Mails that one process sends at once. */
 const AT_ONCE = 4;
 /**
@@ -55,7 +55,7 @@ export class MailDelivery implements OnApplicationBootstrap, OnApplicationShutdo
   ) {}
 
   onApplicationBootstrap(): void {
-    this.every(TIDY_INTERVAL, () => void this.tidy());
+    this.every(LATE_INTERVAL, () => void this.dropLate());
     if (this.mustWait) return;
     this.outbox.whenAdded(() => this.sendSoon());
     this.every(LOOK_INTERVAL, () => void this.sendDue());
@@ -181,9 +181,9 @@ export class MailDelivery implements OnApplicationBootstrap, OnApplicationShutdo
     this.logger.info({ event: 'mail_dropped', kind: claimed.kind, mail: claimed.id, reason });
   }
 
-  private async tidy(): Promise<void> {
+  private async dropLate(): Promise<void> {
     try {
-      const late = await this.queue.tidy();
+      const late = await this.queue.dropLate();
       if (late > 0) this.logger.warn({ event: 'mails_expired', count: late });
     } catch {
       // The next time.

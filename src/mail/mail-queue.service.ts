@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import { Database, type Queries } from '../database/database.js';
+import { OldRows } from '../sweep/old-rows.js';
 import type { MailKind } from './mail-kinds.js';
 import type { MailJob } from './outbox.service.js';
 
@@ -13,11 +14,18 @@ export interface ClaimedMail extends MailJob {
 /** Seconds that a claim lasts, and what must be left of it to begin sending: longer than sending can take. */
 const LEASE = 60;
 const LEASE_LEFT = 35;
-/** Seconds that what is done with is kept. */
-const KEPT = 7 * 86_400;
 /** Mails of a kind in an hour, for an account and for an address, of those that anybody can ask for. */
 const HOURLY_MAX = 5;
 const LIMITED: readonly MailKind[] = ['verify_email', 'change_email', 'reset_password', 'signup_attempt'];
+
+/** What is done with is kept a week: who asks where a mail is does so within days. */
+export const oldMails = () =>
+  new OldRows({
+    table: 'outbox_mails',
+    key: ['id'],
+    by: 'created_at',
+    isOver: sql`state <> 'waiting' and created_at < now() - interval '7 days'`,
+  });
 
 /** The rows of the outbox, as those who send see them. The database decides who sends what, and by its clock. */
 @Injectable()
@@ -108,17 +116,14 @@ export class MailQueue {
   }
 
   /**
-   * Drops what came too late, but for what is being sent right now, and deletes what has been done with for days.
+   * Drops what came too late, but for what is being sent right now.
    *
-   * @returns how many came too late.
+   * @returns how many.
    */
-  async tidy(): Promise<number> {
+  async dropLate(): Promise<number> {
     const late = await this.database.query(
       sql`update outbox_mails set state = 'dropped', finished_at = now(), last_error = coalesce(last_error, 'expired')
           where state = 'waiting' and expires_at <= now() and (attempts = 0 or next_attempt_at <= now()) returning id`,
-    );
-    await this.database.query(
-      sql`delete from outbox_mails where state <> 'waiting' and created_at < now() - make_interval(secs => ${KEPT})`,
     );
     return late.length;
   }

@@ -1,7 +1,8 @@
 import { Global, Module } from '@nestjs/common';
 import { MailComposition } from './mail-composition.service.js';
 import { MailDelivery } from './mail-delivery.service.js';
-import { MailQueue } from './mail-queue.service.js';
+import { Sweeper } from '../sweep/sweeper.service.js';
+import { MailQueue, oldMails } from './mail-queue.service.js';
 import { MailTransport } from './mail-transport.js';
 import { Outbox } from './outbox.service.js';
 
@@ -11,4 +12,8 @@ import { Outbox } from './outbox.service.js';
   providers: [Outbox, MailQueue, MailTransport, MailComposition, MailDelivery],
   exports: [Outbox],
 })
-export class MailModule {}
+export class MailModule {
+  constructor(sweeper: Sweeper) {
+    sweeper.add(oldMails());
+  }
+}

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
-import { OneTimeTokens } from './one-time-tokens/one-time-tokens.service.js';
+import { Sweeper } from '../sweep/sweeper.service.js';
+import { OneTimeTokens, oldOneTimeTokens } from './one-time-tokens/one-time-tokens.service.js';
 import { AnswerFloor } from './passwords/answer-floor.service.js';
 import { BreachedPasswords } from './passwords/breached-passwords.service.js';
 import { HashingQueue } from './passwords/hashing-queue.service.js';
@@ -28,4 +29,8 @@ import { UsersService } from './users.service.js';
   ],
   exports: [UsersService, PasswordChanges, OneTimeTokens],
 })
-export class UsersModule {}
+export class UsersModule {
+  constructor(sweeper: Sweeper) {
+    sweeper.add(oldOneTimeTokens());
+  }
+}

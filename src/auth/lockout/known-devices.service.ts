@@ -7,6 +7,8 @@ import { clientNetwork } from '../../throttle/client-network.js';
 
 /** The most that are remembered of a person; the one not seen for longest goes. */
 const REMEMBERED_MAX = 50;
+/** Days after which one goes, at the next sign-in: the last one stays, so that somebody who was away long is told, too. */
+const REMEMBERED_DAYS = 400;
 
 /** Where people signed in from before. */
 @Injectable()
@@ -27,10 +29,12 @@ export class KnownDevices {
           insert into known_devices (user_id, network, agent_hash) values (${userId}, ${network}, ${agentHash})
           on conflict (user_id, network, agent_hash) do update set last_seen_at = now()
         ), dropped as (
-          delete from known_devices where user_id = ${userId} and (network, agent_hash) in (
-            select network, agent_hash from known_devices
-            where user_id = ${userId} and (network, agent_hash) <> (${network}, ${agentHash})
-            order by last_seen_at desc offset ${REMEMBERED_MAX - 1})
+          delete from known_devices where user_id = ${userId} and (network, agent_hash) <> (${network}, ${agentHash})
+            and ((network, agent_hash) in (
+                select network, agent_hash from known_devices
+                where user_id = ${userId} and (network, agent_hash) <> (${network}, ${agentHash})
+                order by last_seen_at desc offset ${REMEMBERED_MAX - 1})
+              or last_seen_at < now() - make_interval(days => ${REMEMBERED_DAYS}))
         )
         select not bool_or(network = ${network} or agent_hash = ${agentHash}) as is_new
         from known_devices where user_id = ${userId}`,

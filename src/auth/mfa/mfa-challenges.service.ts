@@ -4,6 +4,7 @@ import { type RawBuilder, sql } from 'kysely';
 import type { AuthConfig } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
 import { Database, type Queries } from '../../database/database.js';
+import { OldRows } from '../../sweep/old-rows.js';
 import type { Transport } from '../strategies/auth.strategy.js';
 
 /** Seconds within which the second factor has to come. */
@@ -13,8 +14,6 @@ const TOKEN_BYTES = 32;
 
 /** Factors that may be tried with one token. */
 const ATTEMPTS = 5;
-/** Expired ones that go with each new one. */
-const SWEEP = 50;
 
 /** A sign-in whose first factor was right. */
 export interface HalfSignIn {
@@ -52,6 +51,15 @@ export function mfaTokenHash(token: string): Buffer {
   return createHash('sha256').update(token).digest();
 }
 
+/** Half sign-ins whose time ran out. */
+export const oldMfaChallenges = () =>
+  new OldRows({
+    table: 'mfa_challenges',
+    key: ['token_hash'],
+    by: 'expires_at',
+    isOver: sql`expires_at < now()`,
+  });
+
 /** Sign-ins that lack a second factor. They are no sessions: their token reaches the factor endpoints and nothing else. */
 @Injectable()
 export class MfaChallenges {
@@ -68,7 +76,6 @@ export class MfaChallenges {
           values (${mfaTokenHash(token)}, ${userId}, ${passwordHash}, ${[...methods]}, ${transport},
             now() + make_interval(secs => ${CHALLENGE_TTL}))`,
     );
-    await this.sweep();
     return token;
   }
 
@@ -112,13 +119,6 @@ export class MfaChallenges {
       : sql`true`;
     return sql<boolean>`c.expires_at > now() and c.attempts < ${ATTEMPTS} and u.id = c.user_id and u.disabled_at is null
       and u.password_compromised_at is null and (c.password_hash is null or c.password_hash = u.password_hash) and ${isVerified}`;
-  }
-
-  private async sweep(): Promise<void> {
-    await this.database.query(
-      sql`delete from mfa_challenges where token_hash in (
-        select token_hash from mfa_challenges where expires_at < now() limit ${SWEEP} for update skip locked)`,
-    );
   }
 }
 

@@ -1,4 +1,5 @@
 import { hostname } from 'node:os';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import type { Logger } from 'pino';
 import { v7 as uuidv7 } from 'uuid';
@@ -15,6 +16,8 @@ import { fits, textOf } from './strategy-steps.js';
 
 /** Milliseconds between two signs of life. */
 const RENEWAL = 10_000;
+/** How much longer than a look at some of the sessions the pause behind it is: nobody waits for the count. */
+const PAUSES = 4;
 /** Milliseconds that a stop waits for the database; what stays behind stops counting by itself. */
 const LEAVE_PATIENCE = 2_000;
 
@@ -24,6 +27,7 @@ export class NodeRegistration implements OnApplicationShutdown {
   private readonly node: ServingNode;
   private timer: NodeJS.Timeout | undefined;
   private renewal: Promise<void> = Promise.resolve();
+  private readonly stopping = new AbortController();
   private isReported = false;
 
   constructor(
@@ -67,6 +71,7 @@ export class NodeRegistration implements OnApplicationShutdown {
   }
 
   async onApplicationShutdown(): Promise<void> {
+    this.stopping.abort();
     if (!this.timer) return;
     clearInterval(this.timer);
     let patience: NodeJS.Timeout | undefined;
@@ -109,14 +114,16 @@ export class NodeRegistration implements OnApplicationShutdown {
   /** An operator who drops a kind too early still has the time to take the step back. */
   private async warnOfLosses(): Promise<void> {
     const accepted: readonly string[] = this.config.AUTH_STRATEGY;
+    const { signal } = this.stopping;
+    const rest = (took: number) => pause(took * PAUSES, undefined, { ref: false, signal });
     try {
-      for (const { kind, sessions, goneAt } of await this.credentials.byKind()) {
+      for (const { kind, sessions, goneAt } of await this.credentials.byKind(rest)) {
         if (accepted.includes(kind)) continue;
         const until = goneAt.toISOString();
         this.logger.warn({ event: 'live_credentials_not_accepted', kind, sessions, until });
       }
     } catch (error) {
-      this.logger.warn({ event: 'live_credentials_unknown', err: error });
+      if (!signal.aborted) this.logger.warn({ event: 'live_credentials_unknown', err: error });
     }
   }
 }

@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import { recordEvent } from '../../audit/audit.service.js';
 import { Database, type Queries } from '../../database/database.js';
+import { OldRows } from '../../sweep/old-rows.js';
 import type { LiveNode, ServingNode } from './serving-node.js';
 import { StepRefused } from './step-refused.js';
 import { fits, textOf } from './strategy-steps.js';
@@ -27,6 +28,15 @@ interface NodeRow {
   started_at: Date | string;
   seen_at: Date | string;
 }
+
+/** Nodes that stopped without saying so. */
+export const oldNodes = () =>
+  new OldRows({
+    table: 'nodes',
+    key: ['id'],
+    by: 'seen_at',
+    isOver: sql`seen_at < now() - interval '1 day'`,
+  });
 
 /** Which processes serve on this database, as they last said, by the database's clock. */
 @Injectable()
@@ -60,7 +70,6 @@ export class Nodes {
   join(node: ServingNode, policy: MisfitPolicy): Promise<LiveNode[]> {
     return this.database.transaction(async (tx) => {
       await tx.query(sql`select pg_advisory_xact_lock(${JOIN_LOCK})`);
-      await tx.query(sql`delete from nodes where seen_at < now() - interval '1 day'`);
       const running = await this.listLive(tx);
       const isFitting = running.every((other) => fits(node.strategy, other.strategy));
       if (!isFitting && policy === 'refuse') throw new StepRefused(node.strategy, running);

@@ -2,13 +2,21 @@ import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { type RawBuilder, sql } from 'kysely';
 import { Database } from '../../database/database.js';
+import { OldRows } from '../../sweep/old-rows.js';
 
 /** WebAuthn Level 3 §13.4.3 asks for 16. */
 export const CHALLENGE_BYTES = 32;
 /** Seconds in which a ceremony has to be completed (§15.1: five to ten minutes). */
 export const CEREMONY_TTL = 300;
-/** Expired ones that go with each new one. */
-const SWEEP = 50;
+
+/** Those that nobody answered in time. */
+export const oldWebauthnChallenges = () =>
+  new OldRows({
+    table: 'webauthn_challenges',
+    key: ['challenge'],
+    by: 'expires_at',
+    isOver: sql`expires_at < now()`,
+  });
 
 /** Somebody proves who they are with a passkey: at sign-in, behind a password, or once more in their session. */
 export type AssertionCeremony =
@@ -36,11 +44,6 @@ export class WebauthnChallenges {
   /** @returns null if there is no such half sign-in. */
   async begin(ceremony: Ceremony): Promise<Challenge | null> {
     const challenge = randomBytes(CHALLENGE_BYTES);
-    // Who asks without end leaves no more behind than is good for these minutes.
-    await this.database.query(
-      sql`delete from webauthn_challenges where challenge in (
-        select challenge from webauthn_challenges where expires_at < now() limit ${SWEEP} for update skip locked)`,
-    );
     const rows = await this.database.query(
       sql<{ user_id: string | null }>`insert into webauthn_challenges
           (challenge, ceremony, user_id, session_id, mfa_token_hash, expires_at)

@@ -25,6 +25,13 @@ export async function cutOff(
   );
 }
 
+const isCutOffAlone = sql<boolean>`exists (select 1 from revocations r where r.kind = any (array['user', 'all'])
+  and r.user_id = s.user_id and r.issued_before > s.created_at)`;
+const isCutOffWithAll = sql<boolean>`exists (select 1 from revocations r where r.kind = any (array['user', 'all'])
+  and r.user_id is null and r.issued_before > s.created_at)`;
+
 /** Whether `sessions s` was made before such a moment. */
-export const isCutOff = sql<boolean>`exists (select 1 from revocations r where r.kind = any (array['user', 'all'])
-  and (r.user_id = s.user_id or r.user_id is null) and r.issued_before > s.created_at)`;
+export const isCutOff = sql<boolean>`(${isCutOffAlone} or ${isCutOffWithAll})`;
+
+/** Whether it was not. Apart, so that for many sessions the database can look once at all such moments. */
+export const isNotCutOff = sql<boolean>`not ${isCutOffAlone} and not ${isCutOffWithAll}`;

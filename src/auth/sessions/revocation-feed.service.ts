@@ -10,8 +10,6 @@ import { SharedRun } from '../shared-run.js';
 const POLL_INTERVAL = 1_000;
 /** Milliseconds after which what was remembered is not believed any more: the bound on a revocation, at worst. */
 export const STALE_AFTER = 2_000;
-/** Milliseconds between two times that rows nobody needs any more are deleted. */
-const SWEEP_INTERVAL = 60_000;
 
 /** More than this at once, and forgetting everything is cheaper than reading them. */
 const NOTICES_MAX = 10_000;
@@ -56,7 +54,6 @@ export class RevocationFeed implements OnModuleInit, OnApplicationShutdown {
   private freshAt = Number.NEGATIVE_INFINITY;
   private readonly looks = new SharedRun(() => this.look());
   private timer: NodeJS.Timeout | undefined;
-  private sweptAt = performance.now();
   private isStopping = false;
   private isReported = false;
 
@@ -128,7 +125,6 @@ export class RevocationFeed implements OnModuleInit, OnApplicationShutdown {
     this.database.clock.observe(Number(look.now), askedAt, performance.now());
     this.take(look);
     this.freshAt = askedAt;
-    await this.sweep(channel);
   }
 
   private take({ snapshot, oldest, notices }: Look): void {
@@ -155,13 +151,5 @@ export class RevocationFeed implements OnModuleInit, OnApplicationShutdown {
       // What was heard until now stays good for its two seconds; the next look opens another one.
       lost: () => (this.channel = null),
     });
-  }
-
-  private async sweep(channel: NotificationChannel): Promise<void> {
-    if (performance.now() - this.sweptAt < SWEEP_INTERVAL) return;
-    this.sweptAt = performance.now();
-    await channel.query(
-      sql`delete from revocations where seq in (select seq from revocations where expires_at < now() limit 10000 for update skip locked)`,
-    );
   }
 }

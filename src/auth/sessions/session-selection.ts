@@ -1,7 +1,7 @@
 import ipaddr from 'ipaddr.js';
 import { type RawBuilder, sql } from 'kysely';
 import type { Database, Queries } from '../../database/database.js';
-import { isCutOff } from './cut-off.js';
+import { isNotCutOff } from './cut-off.js';
 import type { RevocationReason } from './sessions.service.js';
 
 /** Which live sessions are meant: those that all of this holds for. */
@@ -49,7 +49,7 @@ export async function selectSessions(
 ): Promise<SelectedSession[]> {
   const rows = await database.query(
     sql<Row>`select s.id, s.user_id, s.strategy, s.created_at, s.ip from sessions s
-      where ${await conditionOf(database, selection)} and s.revoked_at is null and not ${isCutOff} and s.expires_at > now()
+      where ${await conditionOf(database, selection)} and s.revoked_at is null and ${isNotCutOff} and s.expires_at > now()
       order by s.created_at, s.id`,
   );
   return rows.map((row) => ({

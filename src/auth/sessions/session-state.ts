@@ -1,7 +1,7 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { StrategyName } from '../../../config/auth.config.js';
 import type { Role } from '../../http/access.decorators.js';
-import { isCutOff } from './cut-off.js';
+import { isCutOff, isNotCutOff } from './cut-off.js';
 
 /** A session that is good, and whose it is. */
 export interface LiveSession {
@@ -54,7 +54,7 @@ export interface SessionRow {
  * @param idleTtl SESSION_IDLE_TTL, in seconds.
  */
 export function isLive(idleTtl: number): RawBuilder<boolean> {
-  return sql<boolean>`(s.revoked_at is null and not ${isCutOff} and ${isInTime(idleTtl)})`;
+  return sql<boolean>`(s.revoked_at is null and ${isNotCutOff} and ${isInTime(idleTtl)})`;
 }
 
 function isInTime(idleTtl: number): RawBuilder<boolean> {

@@ -38,6 +38,16 @@ const SessionSchema = defineEntity({
   indexes: [
     { name: 'sessions_user_id_created_at_index', properties: ['user', 'createdAt'] },
     { name: 'sessions_expires_at_index', properties: ['expiresAt'] },
+    {
+      name: 'sessions_revoked_at_index',
+      expression:
+        'create index "sessions_revoked_at_index" on "sessions" ("revoked_at") where revoked_at is not null',
+    },
+    {
+      name: 'sessions_not_revoked_index',
+      expression:
+        'create index "sessions_not_revoked_index" on "sessions" ("user_id", "created_at") where revoked_at is null',
+    },
   ],
   uniques: [
     {

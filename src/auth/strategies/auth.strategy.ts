@@ -75,6 +75,13 @@ export interface AuthStrategy {
    * kind count as dead already; so this is only for what the strategy keeps elsewhere, or others have to be told.
    */
   withdraw?(tx: Queries, sessionIds: readonly string[]): Promise<void>;
+  /**
+   * Deletes what the strategy keeps of sessions that are about to be deleted, where that can be many rows for one of
+   * them: no more than `limit` in this transaction. Rows that name the session by a foreign key go with it anyway.
+   *
+   * @returns how many; `limit` means that there may be more.
+   */
+  clear?(tx: Queries, sessionIds: readonly string[], limit: number): Promise<number>;
 }
 
 /** The scheme name is case-insensitive (RFC 9110 §11.1). One pass: the header may have 16 KiB of spaces. */

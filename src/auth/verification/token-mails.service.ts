@@ -40,7 +40,6 @@ export class TokenMails {
       sql`update outbox_mails set params = params || jsonb_build_object(${MARK}::text, 'yes') where id = ${job.id}`,
     );
     if (standing !== null) return { ...job.params, token: standing };
-    await this.tokens.sweep(tx);
     // The newest link counts. Those that prove the address an account has are all worth the same, and stay: nobody shall be
     // able to take back the one of somebody else, nor be refused for opening the first of two mails.
     if (grant.purpose !== 'verify_email') await this.tokens.takeBack(tx, grant.userId, grant.purpose);

@@ -5,6 +5,7 @@ import type { AuthConfig } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
 import { Database, type Queries } from '../../database/database.js';
 import { purposeKey } from '../../secrets/secrets.js';
+import { OldRows } from '../../sweep/old-rows.js';
 
 /** What a token that went out by mail is good for. */
 export type TokenPurpose = 'verify_email' | 'change_email' | 'reset_password';
@@ -37,8 +38,14 @@ export const TOKEN_TTL: Readonly<Record<TokenPurpose, number>> = {
   reset_password: 3_600,
 };
 
-/** Those that ran out go with the next mail: more at a time than can have come since. */
-const SWEPT_AT_ONCE = 100;
+/** Those that ran out. */
+export const oldOneTimeTokens = () =>
+  new OldRows({
+    table: 'one_time_tokens',
+    key: ['token_hash'],
+    by: 'expires_at',
+    isOver: sql`expires_at < now()`,
+  });
 
 interface Row {
   purpose: TokenPurpose;
@@ -70,15 +77,6 @@ export class OneTimeTokens {
             now() + make_interval(secs => ${TOKEN_TTL[purpose]}))`,
     );
     return token;
-  }
-
-  /** Deletes some of those that ran out. */
-  async sweep(tx: Queries): Promise<void> {
-    await tx.query(
-      sql`delete from one_time_tokens where token_hash in (
-            select token_hash from one_time_tokens where expires_at < now()
-            order by expires_at limit ${SWEPT_AT_ONCE} for update skip locked)`,
-    );
   }
 
   /** The token of a mail, if it was made before, under whichever secret, and is still good; null if not. */

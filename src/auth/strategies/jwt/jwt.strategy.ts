@@ -164,6 +164,10 @@ export class JwtStrategy extends PassportStrategy(Strategy) implements AuthStrat
     await this.sessions.endAccessTokens(tx, sessionIds);
   }
 
+  clear(tx: Queries, sessionIds: readonly string[], limit: number): Promise<number> {
+    return this.refreshTokens.clear(tx, sessionIds, limit);
+  }
+
   /** The token fields of a reply, or the cookies instead. */
   async compose(
     { session, refreshToken, issuedAt }: Redeemed,

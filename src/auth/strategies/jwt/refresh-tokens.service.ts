@@ -78,6 +78,20 @@ export class RefreshTokens {
   }
 
   /**
+   * Deletes tokens of sessions that ended long ago, `limit` at most: a session that was used for weeks has thousands.
+   *
+   * @returns how many.
+   */
+  async clear(tx: Queries, sessionIds: readonly string[], limit: number): Promise<number> {
+    const cleared = await tx.query(
+      sql`delete from refresh_tokens where token_hash in (
+            select token_hash from refresh_tokens where session_id = any(${[...sessionIds]}::uuid[]) limit ${limit})
+          returning 1`,
+    );
+    return cleared.length;
+  }
+
+  /**
    * Exchanges a token for its successor. Of any number of clients at once, on any node, all get the same one.
    *
    * @param client whoever presents it.

@@ -1,0 +1,64 @@
+/**
+ * Fills a PostgreSQL database with accounts and sessions, by the million.
+ *
+ *     npm run build && npm run bench:seed -- --users 1000000 --sessions 5000000 --database-url postgres://user@127.0.0.1:5432/traffy_large
+ *
+ * Makes the database if there is none, migrates it, and refuses one that has accounts. Everybody has the same password (one
+ * argon2id hash); half of the sessions are cookies and half refresh tokens, with `--refreshes` links behind each; they
+ * were made over the last 36 days, so that a fifth has run out or was ended; each has its event in the audit trail.
+ * `--grown` keeps the indexes while rows come in: slower, and then they are as full as those of a table that grew.
+ */
+import { parseArgs } from 'node:util';
+import { ensureDatabase, migrate } from './growth/databases.mjs';
+import { PASSWORD } from './growth/seeded.mjs';
+import { seedDatabase } from './growth/seed-database.mjs';
+import { sizesOf } from './growth/sizes.mjs';
+import { table } from './growth/table.mjs';
+
+const { values } = parseArgs({
+  options: {
+    users: { type: 'string', default: '1000000' },
+    sessions: { type: 'string', default: '5000000' },
+    refreshes: { type: 'string', default: '2' },
+    grown: { type: 'boolean', default: false },
+    'database-url': { type: 'string' },
+    json: { type: 'boolean', default: false },
+  },
+});
+const databaseUrl = values['database-url'];
+const [users, sessions, refreshes] = [values.users, values.sessions, values.refreshes].map(Number);
+if (
+  !databaseUrl ||
+  ![users, sessions, refreshes].every((count) => Number.isSafeInteger(count) && count >= 0)
+) {
+  process.stderr.write('usage: bench:seed -- --users <n> --sessions <n> --database-url postgres://…\n');
+  process.exit(2);
+}
+const tell = (progress) => process.stderr.write(`${progress}\n`);
+
+const since = performance.now();
+await ensureDatabase(databaseUrl);
+await migrate(databaseUrl);
+await seedDatabase(databaseUrl, { users, sessions, refreshes, grown: values.grown }, tell);
+const seconds = Math.round((performance.now() - since) / 1000);
+const sizes = await sizesOf(databaseUrl);
+if (values.json) {
+  process.stdout.write(`${JSON.stringify({ seconds, users, sessions, refreshes, ...sizes })}\n`);
+} else {
+  process.stdout.write(
+    `${users} accounts and ${sessions} sessions in ${seconds} s; everybody’s password: ${PASSWORD}\n\n`,
+  );
+  process.stdout.write(
+    `${table(
+      ['table', 'rows', 'MiB', 'bytes a row', 'of the row', 'of its indexes'],
+      sizes.tables.map((row) => [
+        row.table,
+        row.rows,
+        row.mib,
+        row.bytesPerRow,
+        row.heapPerRow,
+        row.indexesPerRow,
+      ]),
+    )}\n`,
+  );
+}
