@@ -9,7 +9,9 @@ import { Freshness } from '../src/auth/step-up/freshness.service.js';
 import { STEP_UP } from '../src/http/access.decorators.js';
 import { startApp, type TestApp } from './support/app.js';
 import { cookieValue, type Reply } from './support/client.js';
+import { onServer } from './support/database.js';
 import { Holder } from './support/holder.js';
+import { settleMails } from './support/mailbox.js';
 import { freshEmail, PASSWORD, signUp, STRATEGIES } from './support/strategies.js';
 import { addTotp, codeOfNow, forgetSteps, wrongCode } from './support/totp.js';
 import { SoftwareAuthenticator } from './support/webauthn.js';
@@ -91,6 +93,8 @@ function sensitiveRoutes(app: TestApp): { method: 'GET' | 'POST' | 'PATCH' | 'DE
     Number(method === 'DELETE' && path === '/users/me');
   return routes.toSorted((a, b) => isLast(a) - isLast(b));
 }
+
+const itOnServer = onServer ? it : it.skip;
 
 describe.each(STRATEGIES)('the account with AUTH_STRATEGY=$strategy', ({ strategy }) => {
   let app: TestApp;
@@ -244,6 +248,35 @@ describe.each(STRATEGIES)('the account with AUTH_STRATEGY=$strategy', ({ strateg
     expect((await theirs.open(app)).status).toBe(200);
     expect((await mine.open(app)).status).toBe(401);
   });
+
+  itOnServer(
+    'S5: who signs out everywhere waits for what changes the account, instead of for its sessions',
+    async () => {
+      const holder = await Holder.signIn(app);
+      const rows = await app.query(sql<{ id: string }>`select id from users where email = ${holder.email}`);
+      let leaving: Promise<Reply> | undefined;
+      await other.running.database.database.transaction(async (tx) => {
+        await tx.query(sql`select 1 from users where id = ${rows[0]?.id} for no key update`);
+        leaving = call(app, holder, 'POST', '/logout?scope=global');
+        for (let looks = 0, waits = 0; waits === 0 && looks < 200; looks += 1) {
+          const [seen] = await tx.query(
+            sql<{
+              n: number;
+            }>`select count(*)::int as n from pg_stat_activity where pg_backend_pid() = any(pg_blocking_pids(pid))`,
+          );
+          waits = seen?.n ?? 0;
+          if (waits === 0) await new Promise((resolve) => setTimeout(resolve, 10));
+        }
+        // It holds none of the sessions that the change is going to end.
+        const free = await tx.query(
+          sql`select 1 from sessions where user_id = ${rows[0]?.id} for update nowait`,
+        );
+        expect(free).toHaveLength(1);
+      });
+      expect((await leaving)?.status).toBe(200);
+      expect((await holder.open(other)).status).toBe(401);
+    },
+  );
 
   it('of two changes at once that know the same password exactly one wins, on two nodes', async () => {
     const first = await Holder.signIn(app);
@@ -401,8 +434,8 @@ describe('the account', () => {
           purpose: string;
         }>`select distinct purpose from one_time_tokens where user_id = ${id} order by purpose`,
       );
-      // The others are their own affair: whoever proves the address wins, and a change names the session it is from.
-      expect(links.map(({ purpose }) => purpose)).toEqual(['change_email', 'verify_email']);
+      // The other is its own affair: whoever proves the address wins.
+      expect(links.map(({ purpose }) => purpose)).toEqual(['verify_email']);
       const [user] = await app.query(sql`select password_compromised_at from users where id = ${id}`);
       expect(user).toEqual({ password_compromised_at: null });
       const mails = await app.query(
@@ -624,6 +657,17 @@ describe('the account', () => {
       expect((await reauthenticate(app, holder, both)).status).toBe(204);
     });
 
+    it('incident 25, T8: nor are two of its kind without the password', async () => {
+      const { holder, authenticator } = await enrol();
+      await reauthenticate(app, holder, { credential: authenticator.get(await begin(holder)) });
+      const secret = await addTotp(app, app.client.with(holder.headers));
+      await makeStale(app, holder.sessionId);
+      const credential = authenticator.get(await begin(holder), { flags: { uv: false } });
+      const both = { code: await codeOfNow(app, secret), credential };
+      expect((await reauthenticate(app, holder, both)).body['code']).toBe('factor_required');
+      expect((await call(app, holder, 'GET', '/users/me/export')).body['code']).toBe('step_up_required');
+    });
+
     it('incident 21: of somebody else nobody becomes them', async () => {
       const mine = await enrol();
       const theirs = await enrol();
@@ -692,6 +736,9 @@ describe('my data, and none of others', () => {
     const { id } = (await holder.open(app)).body;
     const strangerId = (await stranger.open(app)).body['id'];
     for (const owner of [id, strangerId]) await fill(owner);
+    // Asked for by whoever it was, without a credential; composed, it is known whose it is.
+    await app.client.post('/password/forgot', { email: holder.email });
+    await settleMails(app);
     const reply = await call(app, holder, 'GET', '/users/me/export');
     expect(reply.status).toBe(200);
     expect(reply.headers).toMatchObject({
@@ -718,6 +765,7 @@ describe('my data, and none of others', () => {
     expect(sections['audit_events'].map(({ kind }: { kind: string }) => kind)).toEqual(
       expect.arrayContaining(['login', 'account_exported']),
     );
+    expect(sections['outbox_mails'].map(({ kind }: { kind: string }) => kind)).toContain('reset_password');
     expect(reply.text).not.toContain(strangerId);
     expect(reply.text).not.toContain(stranger.email);
     expect(reply.text).not.toMatch(/argon2|trf_|secret|hash|seed|\\x[0-9a-f]{16}/i);
@@ -727,6 +775,7 @@ describe('my data, and none of others', () => {
   async function fill(id: string): Promise<void> {
     const bytes = (n: number) => crypto.getRandomValues(Buffer.alloc(n));
     const soon = sql`now() + interval '1 hour'`;
+    await app.query(sql`update sessions set methods = '{pwd,mfa}' where user_id = ${id}`);
     for (const statement of [
       sql`insert into passkeys (id, user_id, name, credential_id, public_key, transports, is_backup_eligible, is_backed_up, aaguid)
           values (${crypto.randomUUID()}, ${id}, 'a key', ${credentialId()}, ${bytes(77)}, '{}', true, true, 'x')`,

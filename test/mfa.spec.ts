@@ -6,7 +6,9 @@ import { ServiceClients } from '../src/auth/clients/service-clients.service.js';
 import { MfaChallenges } from '../src/auth/mfa/mfa-challenges.service.js';
 import { SecondFactors } from '../src/auth/mfa/second-factors.service.js';
 import { RecoveryCodes } from '../src/auth/recovery-codes/recovery-codes.service.js';
+import { Passkeys } from '../src/auth/passkeys/passkeys.service.js';
 import { Totp } from '../src/auth/totp/totp.service.js';
+import { TotpEnrolment } from '../src/auth/totp/totp-enrolment.service.js';
 import { TotpSeeds } from '../src/auth/totp/totp-seeds.service.js';
 import { RouteTable } from '../src/http/route-table.js';
 import { startApp, TEST_SECRET, type TestApp } from './support/app.js';
@@ -35,12 +37,15 @@ const login = (app: TestApp, email: string, body: object = {}) =>
 const answerOf = ({ status, body }: Reply) => [status, body['code']];
 
 /** A passkey that nobody has: it counts as a factor all the same. */
-async function addPasskeyRow(app: TestApp, email: string): Promise<void> {
-  await app.query(
-    sql`insert into passkeys (id, user_id, name, credential_id, public_key, transports, is_backup_eligible, is_backed_up, aaguid)
+async function addPasskeyRow(app: TestApp, email: string): Promise<string> {
+  const [row] = await app.query(
+    sql<{
+      id: string;
+    }>`insert into passkeys (id, user_id, name, credential_id, public_key, transports, is_backup_eligible, is_backed_up, aaguid)
         select gen_random_uuid(), id, 'key', sha256(id::text::bytea), '\\x00', '{}', false, false, '00000000-0000-0000-0000-000000000000'
-        from users where email = ${email}`,
+        from users where email = ${email} returning id`,
   );
+  return row?.id ?? '';
 }
 
 /** What was to be told of factors by mail, the oldest first. */
@@ -105,6 +110,36 @@ describe.each(STRATEGIES)('a second factor with AUTH_STRATEGY=$strategy', ({ str
     );
     // The session that was there goes on.
     expect((await client.get('/users/me')).status).toBe(200);
+  });
+
+  it('incident 25, S8: a session from before it has to show it before it changes anything; the one that added it has', async () => {
+    const { client, email } = await signIn(app);
+    const before = await signIn(app, email);
+    const secret = await addTotp(app, client);
+    const sensitive = [
+      ['DELETE', '/totp'],
+      ['POST', '/totp'],
+      ['POST', '/recovery-codes'],
+      ['POST', '/passkeys/registration/options'],
+      ['GET', '/users/me/export'],
+      ['POST', '/email', { email: `new.${email}` }],
+      ['POST', '/password', { new_password: 'another long passphrase' }],
+      ['DELETE', '/users/me'],
+    ] as const;
+    for (const [method, url, body] of sensitive) {
+      const reply = await before.client.send(method, url, body);
+      expect([url, ...answerOf(reply)]).toEqual([url, 401, 'step_up_required']);
+    }
+    expect((await before.client.get('/users/me')).status).toBe(200);
+    await addRecoveryCodes(client);
+    const proof = await before.client.post('/reauthenticate', {
+      password: PASSWORD,
+      code: await codeOfNow(app, secret),
+    });
+    expect(proof.status).toBe(204);
+    const { headers = before.headers } =
+      proof.setCookies.length > 0 ? { headers: { cookie: proof.setCookies[0] ?? '' } } : {};
+    expect((await app.client.send('DELETE', '/totp', undefined, headers)).status).toBe(204);
   });
 
   it('S2-3: completes a sign-in as /login answers, with a session that is new, and ends the one brought along', async () => {
@@ -328,6 +363,16 @@ describe('second factors', () => {
       expect((await present(person.email, { code: await codeOfNow(app, secret) })).status).toBe(200);
     });
 
+    it('T5: a code that was right a moment before another took its place is used up for nothing', async () => {
+      const person = await enrolled(app);
+      const userId = await idOf(app, person.email);
+      const totp = app.running.app.get(Totp, { strict: false });
+      const match = await totp.match(userId, await codeOfNow(app, person.secret));
+      await addTotp(app, person.client);
+      if (!match) throw new Error('the code was wrong');
+      expect(await totp.useUp(app.running.database.database, userId, match)).toBe(false);
+    });
+
     it('T5: is confirmed by one good code of its own, within the hour', async () => {
       const { client, email } = await signIn(app);
       const confirm = (code: string) => client.post('/totp/confirm', { code });
@@ -402,6 +447,29 @@ describe('second factors', () => {
       const kinds = (await mailsTo(app, person.email)).map(({ kind }) => kind);
       expect(kinds.filter((kind) => kind === 'factor_removed')).toHaveLength(2);
       expect(await auditOf(app, person.email)).toContain('totp_removed');
+    });
+
+    it('S4: nobody changes it, or makes codes for it, by what is remembered of a session that has ended', async () => {
+      const person = await enrolled(app);
+      const passkey = await addPasskeyRow(app, person.email);
+      const { secret } = (await person.client.post('/totp')).body;
+      const userId = await idOf(app, person.email);
+      await person.client.post('/logout');
+      // Behind the guard, which lets pass what it remembers for a moment.
+      const request = {
+        userId,
+        sessionId: person.sessionId,
+        otherSessions: 'end',
+        client: { requestId: 'x', ip: '127.0.0.1', userAgent: null },
+      } as const;
+      const of = <T>(service: abstract new (...parameters: never[]) => T) =>
+        app.running.app.get<T>(service, { strict: false });
+      expect(await of(TotpEnrolment).confirm(request, await codeOfNow(app, secret))).toBe('session_ended');
+      expect(await of(TotpEnrolment).remove(request)).toBe('session_ended');
+      expect(await of(RecoveryCodes).replace(request)).toBe('session_ended');
+      expect(await of(Passkeys).remove(request, passkey)).toBe('session_ended');
+      expect((await login(app, person.email)).body['factors']).toEqual(['totp', 'passkey']);
+      expect((await mailsTo(app, person.email)).map(({ kind }) => kind)).toEqual(['factor_added']);
     });
 
     it('S5: ends the other sessions at its confirmation, if that is asked for', async () => {
@@ -639,11 +707,12 @@ describe('second factors', () => {
     });
 
     it('need a second factor that they can stand in for', async () => {
-      const { client, email } = await signIn(app);
+      const { client, email, sessionId } = await signIn(app);
       expect(answerOf(await client.post('/recovery-codes'))).toEqual([409, 'no_second_factor']);
       await client.post('/totp');
       expect(answerOf(await client.post('/recovery-codes'))).toEqual([409, 'no_second_factor']);
       await addPasskeyRow(app, email);
+      await app.query(sql`update sessions set methods = '{pwd,mfa}' where id = ${sessionId}`);
       expect(await addRecoveryCodes(client)).toHaveLength(10);
     });
   });
@@ -812,6 +881,20 @@ describe('on two nodes at once', () => {
       Array.from({ length: 20 }, (_, i) => (i % 2 ? app : other).client.post('/mfa', { mfa_token, code })),
     );
     expect(statuses(replies)).toEqual(onlyOne(20));
+  });
+
+  it('T7, E3: of five with one token and a factor of their own each, one signs in', async () => {
+    const codes = await addRecoveryCodes(person.client);
+    const mfa_token = await mfaToken(app, person.email);
+    const replies = await Promise.all(
+      codes
+        .slice(0, 5)
+        .map((recovery_code, i) => (i % 2 ? app : other).client.post('/mfa', { mfa_token, recovery_code })),
+    );
+    expect(replies.map(({ status }) => status).toSorted()).toEqual([200, 401, 401, 401, 401]);
+    // The others keep theirs.
+    const userId = await idOf(app, person.email);
+    expect(await app.query(sql`select 1 from recovery_codes where user_id = ${userId}`)).toHaveLength(9);
   });
 
   it('T5: of two that confirm the same app, one does', async () => {

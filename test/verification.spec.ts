@@ -1,12 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
+import { UserAdministrationService } from '../src/auth/admin/user-administration.service.js';
+import { SessionAdministration } from '../src/auth/admin/session-administration.service.js';
+import { SessionsService } from '../src/auth/sessions/sessions.service.js';
+import { Outbox } from '../src/mail/outbox.service.js';
+import { unsealShown } from '../src/mail/shown-mail.js';
+import { withdrawAddressChanges } from '../src/users/one-time-tokens/withdraw-address-changes.js';
 import { openShared, type Sharing, startApp, type TestApp } from './support/app.js';
 import type { Reply } from './support/client.js';
 import { allMails, mailsTo, mailTo, settleMails } from './support/mailbox.js';
-import { freshEmail, PASSWORD, signIn, signUp, STRATEGIES } from './support/strategies.js';
+import { freshEmail, PASSWORD, type SignedIn, signIn, signUp, STRATEGIES } from './support/strategies.js';
 import { tellsApart } from './support/timing.js';
 
 const MINE = 'an owner chooses this one';
+const OUTSIDE = { strict: false };
+const DOER = { actor: 'admin:x' } as const;
 const VERIFIED = { AUTH_REQUIRE_VERIFIED_EMAIL: 'true' };
 
 const FACTORS: { name: string; values: [string, string, ...string[]] }[] = [
@@ -42,6 +50,44 @@ const login = (app: TestApp, email: string, password = PASSWORD) =>
 async function prove(app: TestApp, email: string): Promise<void> {
   const { token } = await mailTo(app, email, 'verify_email');
   expect((await verify(app, token)).status).toBe(204);
+}
+
+interface Row {
+  readonly id: string;
+  readonly kind: 'change_email';
+  readonly user_id: string;
+  readonly recipient: string;
+  readonly params: Record<string, string>;
+  readonly nonce: Buffer;
+  readonly created_at: Date;
+}
+
+/** A mail as the one that went to an address, which no attempt was made to send yet. */
+async function delayAgain(app: TestApp, recipient: string): Promise<void> {
+  await app.query(
+    sql`insert into outbox_mails (id, kind, user_id, recipient, params, nonce, next_attempt_at, expires_at)
+        select gen_random_uuid(), kind, user_id, recipient, params - 'composed', sha256(nonce), now() + interval '1 hour', expires_at
+        from outbox_mails where recipient = ${recipient} and kind = 'change_email'`,
+  );
+}
+
+/** The token of the newest change of address, while other mails go on waiting. */
+async function tokenOfChange(app: TestApp, recipient: string): Promise<string> {
+  const look = () =>
+    app.query(
+      sql<{
+        id: string;
+        rendered: Buffer;
+      }>`select id, rendered from outbox_mails where recipient = ${recipient} and state = 'shown'`,
+    );
+  const until = Date.now() + 10_000;
+  let [row] = await look();
+  while (!row && Date.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    [row] = await look();
+  }
+  const mail = row && unsealShown(app.config.auth.AUTH_SECRETS, row.id, row.rendered);
+  return decodeURIComponent(/#token=(\S+)/.exec(mail?.text ?? '')?.[1] ?? '');
 }
 
 interface Account {
@@ -83,12 +129,77 @@ describe.each(STRATEGIES)('a change of address with AUTH_STRATEGY=$strategy', ({
     const confirmed = await verify(other, token);
     expect({ status: confirmed.status, cookies: confirmed.setCookies }).toEqual({ status: 204, cookies: [] });
     expect((await client.get('/users/me')).body).toMatchObject({ email: wanted, email_verified: true });
+    // This node hears in a moment what the other one did.
+    await app.query(sql`select 1`);
     expect((await client.get('/me')).body['email']).toBe(wanted);
     expect((await other.client.get('/users/me', elsewhere.headers)).status).toBe(401);
     expect((await mailTo(app, email, 'email_changed')).text).toContain('N***@example.com');
     expect((await login(app, email)).status).toBe(401);
     expect((await login(app, wanted)).status).toBe(200);
     expect((await verify(app, token)).body['code']).toBe('token_invalid');
+  });
+
+  it.each<[string, (owner: SignedIn, userId: string) => Promise<unknown>]>([
+    [
+      'a change of the password',
+      async ({ client }) => {
+        const body = { current_password: PASSWORD, new_password: MINE };
+        expect((await client.post('/password', body)).status).toBe(204);
+      },
+    ],
+    ['a sign-out of the others', ({ client }) => client.post('/logout?scope=others')],
+    ['a sign-out everywhere', ({ client }) => client.post('/logout?scope=global')],
+    [
+      'an administrator who ends the sessions',
+      (_owner, userId) => app.running.app.get(SessionAdministration, OUTSIDE).endAll(userId, DOER),
+    ],
+    [
+      'an administrator who disables and enables the account',
+      async (_owner, userId) => {
+        const users = app.running.app.get(UserAdministrationService, OUTSIDE);
+        await users.change(userId, { state: 'disabled' }, DOER);
+        await users.change(userId, { state: 'enabled' }, DOER);
+      },
+    ],
+    [
+      'an administrator who resets the factors',
+      (_owner, userId) => app.running.app.get(UserAdministrationService, OUTSIDE).removeFactors(userId, DOER),
+    ],
+    [
+      'an operator who declares dead whatever the person had',
+      (_owner, userId) => app.running.app.get(SessionsService, OUTSIDE).revokeMadeBefore(userId),
+    ],
+  ])(
+    'E10, S5: asked for by somebody who signed out again, it does not outlive %s, composed or not',
+    async (_what, end) => {
+      const owner = await signIn(other);
+      const thief = await signIn(app, owner.email);
+      const wanted = freshEmail();
+      expect((await thief.client.post('/email', { email: wanted })).status).toBe(202);
+      const { token } = await mailTo(app, wanted, 'change_email');
+      await delayAgain(app, wanted);
+      await thief.client.post('/logout');
+      const account = await accountOf(app, owner.email);
+      await end(owner, account?.id ?? '');
+      expect((await verify(app, token)).body['code']).toBe('token_invalid');
+      // The mail that had not been tried, because the mail server was slow, brings no link either.
+      await app.query(sql`update outbox_mails set next_attempt_at = now() where state = 'waiting'`);
+      expect(await mailsTo(app, wanted, 'change_email')).toHaveLength(1);
+      expect(await app.query(sql`select 1 from one_time_tokens where email = ${wanted}`)).toEqual([]);
+      expect((await accountOf(app, owner.email))?.email).toBe(owner.email);
+    },
+  );
+
+  it('S5: the session in which it was asked for may end the others, and change the password, without losing it', async () => {
+    const { client, email } = await signIn(app);
+    await signIn(other, email);
+    const wanted = freshEmail();
+    await client.post('/email', { email: wanted });
+    const { token } = await mailTo(app, wanted, 'change_email');
+    await client.post('/logout?scope=others');
+    expect((await client.post('/password', { new_password: MINE })).status).toBe(204);
+    expect((await verify(other, token)).status).toBe(204);
+    expect((await login(app, wanted, MINE)).status).toBe(200);
   });
 
   it('E10: needs a fresh proof of who asks', async () => {
@@ -183,6 +294,37 @@ describe('the address of an account', () => {
     expect((await verify(app, second.token)).status).toBe(204);
   });
 
+  it('incident 34: nor does an earlier wish get a link once there is a later one, where its mail was slow', async () => {
+    const { client, email } = await signIn(app);
+    await client.post('/email', { email: `first.${email}` });
+    await mailTo(app, `first.${email}`, 'change_email');
+    await delayAgain(app, `first.${email}`);
+    await client.post('/email', { email: `second.${email}` });
+    const second = await tokenOfChange(app, `second.${email}`);
+    await app.query(sql`update outbox_mails set next_attempt_at = now() where state = 'waiting'`);
+    expect(await mailsTo(app, `first.${email}`, 'change_email')).toHaveLength(1);
+    expect((await verify(app, second)).status).toBe(204);
+  });
+
+  it('E10: a mail that is withdrawn while it is composed brings no link', async () => {
+    const { client, email } = await signIn(app);
+    const wanted = `late.${email}`;
+    await client.post('/email', { email: wanted });
+    await mailTo(app, wanted, 'change_email');
+    await delayAgain(app, wanted);
+    await client.post('/logout');
+    const [row] = await app.query(
+      sql<Row>`select id, kind, user_id, recipient, params, nonce, created_at from outbox_mails where recipient = ${wanted} and state = 'waiting'`,
+    );
+    if (!row) throw new Error('there is no such mail');
+    const { user_id: userId, created_at: createdAt, ...job } = row;
+    const { database } = app.running.database;
+    await database.transaction((tx) => withdrawAddressChanges(tx, userId, null));
+    const outbox = app.running.app.get(Outbox, OUTSIDE);
+    expect(await database.transaction((tx) => outbox.compose(tx, { ...job, userId, createdAt }))).toBeNull();
+    expect(await app.query(sql`select 1 from one_time_tokens where email = ${wanted}`)).toEqual([]);
+  });
+
   it('L6: a taken address gets the same answer, its owner the mail, and nobody a link', async () => {
     const owner = await signUp(app);
     const { client, email } = await signIn(app);
@@ -209,16 +351,17 @@ describe('the address of an account', () => {
   });
 
   it('a wish dies with its session, where somebody else put an end to that; not where its holder signed out', async () => {
-    for (const [path, method, status] of [
-      ['/logout?scope=others', 'POST', 400],
-      ['/logout', 'POST', 204],
+    for (const [pathOf, method, status] of [
+      [() => '/logout?scope=others', 'POST', 400],
+      [(id: string) => `/sessions/${id}`, 'DELETE', 400],
+      [() => '/logout', 'POST', 204],
     ] as const) {
       const asking = await signIn(app);
       const wanted = freshEmail();
       await asking.client.post('/email', { email: wanted });
       const { token } = await mailTo(app, wanted, 'change_email');
       const ending = status === 204 ? asking : await signIn(app, asking.email);
-      await ending.client.send(method, path);
+      await ending.client.send(method, pathOf(asking.sessionId));
       expect((await verify(app, token)).status).toBe(status);
     }
   });

@@ -2,7 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { Audit } from '../audit/audit.service.js';
 import { Database } from '../database/database.js';
 import type { Client } from '../http/client.decorator.js';
+import { withdrawAddressChanges } from '../users/one-time-tokens/withdraw-address-changes.js';
 import { type Brought, PresentedSessions } from './presented-sessions.service.js';
+import { lockAccount } from './sessions/account-lock.js';
 import type { LiveSession } from './sessions/session-state.js';
 import { SessionsService } from './sessions/sessions.service.js';
 import { type Authentication, liveSessions } from './strategies/authenticator.js';
@@ -43,7 +45,10 @@ export class SignOuts {
     const reason = `logout_${scope}` as const;
     return this.database.transaction(async (tx) => {
       const exceptId = scope === 'others' ? sessionId : null;
+      // As whoever changes the account: else each could hold a session that the other waits for.
+      await lockAccount(tx, userId);
       const sessions = await this.sessions.revokeOfUser(userId, exceptId, reason, tx);
+      await withdrawAddressChanges(tx, userId, exceptId);
       const event = { userId, sessionId, client };
       if (sessions > 0 && scope === 'others')
         await this.audit.record({ ...event, kind: 'sessions_revoked', details: { reason, sessions } }, tx);

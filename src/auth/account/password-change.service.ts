@@ -7,6 +7,7 @@ import type { Client } from '../../http/client.decorator.js';
 import { LOGGER } from '../../logging/logger.js';
 import { Outbox } from '../../mail/outbox.service.js';
 import { OneTimeTokens } from '../../users/one-time-tokens/one-time-tokens.service.js';
+import { withdrawAddressChanges } from '../../users/one-time-tokens/withdraw-address-changes.js';
 import { PasswordChanges } from '../../users/passwords/password-changes.service.js';
 import type { WeakPassword } from '../../users/passwords/password-policy.service.js';
 import { UsersService } from '../../users/users.service.js';
@@ -125,9 +126,10 @@ export class PasswordChange {
     await this.passwords.store(tx, userId, hash);
     await this.sessions.revokeOfUser(userId, sessionId, 'password_changed', tx);
     const credential = await this.held.renew(tx, held);
-    // Sign-ins that began with the old password, and links that would set another one.
+    // Sign-ins that began with the old password, and links that would set another one, or let somebody else do so.
     await tx.query(sql`delete from mfa_challenges where user_id = ${userId}`);
     await this.tokens.takeBack(tx, userId, 'reset_password');
+    await withdrawAddressChanges(tx, userId, sessionId);
     if (guess) await this.lockout.succeed(tx, guess);
     await this.audit.record({ kind: 'password_changed', userId, sessionId, client }, tx);
     await this.outbox.add(tx, {

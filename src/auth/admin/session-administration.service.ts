@@ -2,7 +2,9 @@ import { Injectable } from '@nestjs/common';
 import { validate as isUuid } from 'uuid';
 import { Audit } from '../../audit/audit.service.js';
 import { Database } from '../../database/database.js';
+import { withdrawAddressChanges } from '../../users/one-time-tokens/withdraw-address-changes.js';
 import { UsersService } from '../../users/users.service.js';
+import { lockAccount } from '../sessions/account-lock.js';
 import { DevicesService } from '../sessions/devices.service.js';
 import { type SessionListing, SessionsService } from '../sessions/sessions.service.js';
 import type { Doer } from './user-administration.js';
@@ -27,7 +29,9 @@ export class SessionAdministration {
   async endAll(userId: string, { actor, client }: Doer): Promise<number | null> {
     if (!(await this.exists(userId))) return null;
     return this.database.transaction(async (tx) => {
+      await lockAccount(tx, userId);
       const ended = await this.sessions.revokeOfUser(userId, null, 'ended_by_admin', tx);
+      await withdrawAddressChanges(tx, userId, null);
       await this.audit.record(
         { kind: 'sessions_revoked', userId, actor, ...(client && { client }), details: { sessions: ended } },
         tx,

@@ -5,6 +5,7 @@ import type { Role } from '../../http/access.decorators.js';
 import type { Client } from '../../http/client.decorator.js';
 import type { Outbox } from '../../mail/outbox.service.js';
 import { canonicalEmail } from '../../users/email.js';
+import { withdrawAddressChanges } from '../../users/one-time-tokens/withdraw-address-changes.js';
 import { forgetGuesses } from '../lockout/forget-guesses.js';
 import type { RevocationReason } from '../sessions/sessions.service.js';
 import { lockOtherAdmins } from './last-admin.js';
@@ -192,10 +193,11 @@ export class UserAdministration {
     });
   }
 
-  /** Ends sessions, and sign-ins that are half done. */
+  /** Ends sessions, sign-ins that are half done, and changes of address that are not confirmed. */
   private async endEverything(tx: Queries, id: string, reason: RevocationReason): Promise<void> {
     await this.sessions.revokeOfUser(id, null, reason, tx);
     await tx.query(sql`delete from mfa_challenges where user_id = ${id}`);
+    await withdrawAddressChanges(tx, id, null);
   }
 }
 

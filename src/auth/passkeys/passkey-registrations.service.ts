@@ -14,8 +14,6 @@ import { APP_CONFIG } from '../../../config/tokens.config.js';
 import { Database, type Queries } from '../../database/database.js';
 import { readableUserAgent } from '../../http/user-agent.js';
 import { FactorChanges, type FactorRequest } from '../mfa/factor-changes.service.js';
-import { lockFactorOwner } from '../mfa/factor-owner.js';
-import { SessionsService } from '../sessions/sessions.service.js';
 import { isUnasked } from './attestation.js';
 import { type ClientDataFlaw, flawOf, readClientData } from './client-data.js';
 import { descriptorsOf } from './passkey-rows.js';
@@ -58,7 +56,6 @@ export class PasskeyRegistrations {
     private readonly database: Database,
     private readonly challenges: WebauthnChallenges,
     private readonly passkeys: Passkeys,
-    private readonly sessions: SessionsService,
     private readonly changes: FactorChanges,
     @Inject(APP_CONFIG) config: AppConfig,
   ) {
@@ -142,11 +139,9 @@ export class PasskeyRegistrations {
     { credential, aaguid, credentialDeviceType, credentialBackedUp }: Facts,
     name: string,
   ): Promise<RegistrationOutcome> {
-    const { userId, sessionId } = request;
-    const owner = await lockFactorOwner(tx, userId);
-    // A credential is never handed out on what was remembered: the session may have ended a moment ago.
-    const session = owner && (await this.sessions.findById(sessionId, tx));
-    if (session?.state !== 'live') return { status: 'session_ended' };
+    const { userId } = request;
+    const owner = await this.changes.lockOwner(tx, request);
+    if (!owner) return { status: 'session_ended' };
     const [count] = await tx.query(
       sql<{ passkeys: number }>`select count(*)::int as passkeys from passkeys where user_id = ${userId}`,
     );
@@ -162,7 +157,9 @@ export class PasskeyRegistrations {
     );
     if (added.length === 0) return { status: 'exists' };
     await this.changes.endOtherSessions(tx, request);
-    await this.changes.tell(tx, request, owner?.email ?? '', {
+    // Without attestation nothing is proved of the key, so nothing else is said.
+    await this.changes.noteFactor(tx, request, []);
+    await this.changes.tell(tx, request, owner.email, {
       audit: 'passkey_added',
       mail: 'factor_added',
       params: { factor: 'passkey', name },

@@ -149,6 +149,7 @@ export class PasskeysController {
   ): Promise<void> {
     const otherSessions = end_other_sessions === 'true' ? 'end' : 'keep';
     const outcome = await this.passkeys.remove({ ...caller, otherSessions, client }, id);
+    if (outcome === 'session_ended') throw new Problem('credential_revoked');
     if (outcome !== 'removed') throw new Problem(outcome);
   }
 }

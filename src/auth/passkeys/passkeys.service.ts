@@ -4,7 +4,6 @@ import { validate as isUuid } from 'uuid';
 import { Audit } from '../../audit/audit.service.js';
 import { Database, type Queries } from '../../database/database.js';
 import { FactorChanges, type FactorRequest } from '../mfa/factor-changes.service.js';
-import { lockFactorOwner } from '../mfa/factor-owner.js';
 import { SecondFactors } from '../mfa/second-factors.service.js';
 
 /** A passkey as its owner sees it. */
@@ -70,13 +69,17 @@ export class Passkeys {
   }
 
   /** Removes a passkey of a person at once, unless nothing else would let them sign in. */
-  async remove(request: FactorRequest, id: string): Promise<'removed' | 'not_found' | 'last_login_method'> {
+  async remove(
+    request: FactorRequest,
+    id: string,
+  ): Promise<'removed' | 'not_found' | 'last_login_method' | 'session_ended'> {
     const { userId } = request;
     if (!isUuid(id)) return 'not_found';
     return this.database.transaction(async (tx) => {
       // Behind this lock, of two that remove the last two at once the second sees that one is left.
-      const owner = await lockFactorOwner(tx, userId);
-      const passkey = owner && (await this.find(userId, id, tx));
+      const owner = await this.changes.lockOwner(tx, request);
+      if (!owner) return 'session_ended';
+      const passkey = await this.find(userId, id, tx);
       if (!passkey) return 'not_found';
       const [left] = await tx.query(
         sql`select 1 from users u where u.id = ${userId} and (u.password_hash is not null

@@ -28,7 +28,8 @@ export class RecoveryCodesController {
     @FromClient() client: Client,
   ): Promise<RecoveryCodesReply> {
     const codes = await this.codes.replace({ ...caller, client });
-    if (!codes) throw new Problem('no_second_factor');
+    if (codes === 'session_ended') throw new Problem('credential_revoked');
+    if (codes === 'no_second_factor') throw new Problem('no_second_factor');
     return { codes };
   }
 }

@@ -5,7 +5,6 @@ import { Database, type Queries } from '../../database/database.js';
 import type { Client } from '../../http/client.decorator.js';
 import { Outbox } from '../../mail/outbox.service.js';
 import { FactorChanges, type FactorRequest } from '../mfa/factor-changes.service.js';
-import { lockFactorOwner } from '../mfa/factor-owner.js';
 import { SecondFactors } from '../mfa/second-factors.service.js';
 import { newRecoveryCode, recoveryCodeHash } from './recovery-code.js';
 
@@ -32,14 +31,15 @@ export class RecoveryCodes {
   /**
    * Makes new codes in place of all others. They are kept as hashes, so this is the only time that they are known.
    *
-   * @returns null if there is no second factor that they could stand in for.
+   * @returns `no_second_factor` if there is none that they could stand in for.
    */
-  replace(request: RecoveryCodesRequest): Promise<string[] | null> {
+  replace(request: RecoveryCodesRequest): Promise<string[] | 'no_second_factor' | 'session_ended'> {
     const { userId } = request;
     const codes = Array.from({ length: CODES }, newRecoveryCode);
     return this.database.transaction(async (tx) => {
-      const owner = await lockFactorOwner(tx, userId);
-      if (!owner || !(await this.factors.has(userId, tx))) return null;
+      const owner = await this.changes.lockOwner(tx, request);
+      if (!owner) return 'session_ended';
+      if (!(await this.factors.has(userId, tx))) return 'no_second_factor';
       await tx.query(sql`delete from recovery_codes where user_id = ${userId}`);
       const rows = codes.map((code) => sql`(${recoveryCodeHash(code)}, ${userId})`);
       await tx.query(sql`insert into recovery_codes (code_hash, user_id) values ${sql.join(rows)}`);

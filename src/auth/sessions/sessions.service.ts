@@ -195,6 +195,16 @@ export class SessionsService {
     await tx.afterCommit(() => this.feed.catchUp());
   }
 
+  /** Adds RFC 8176 `amr` values to those of a session; its `auth_time` stays. */
+  async addMethods(tx: Queries, sessionId: string, methods: readonly string[]): Promise<void> {
+    const added = [...methods];
+    await tx.query(
+      sql`update sessions set methods = methods || array(select m from unnest(${added}::text[]) m where m <> all(methods))
+          where id = ${sessionId} and not methods @> ${added}::text[]`,
+    );
+    await tx.afterCommit(() => this.feed.catchUp());
+  }
+
   /**
    * Ends sessions. Those that ended before keep their reason.
    *

@@ -7,7 +7,7 @@ import { Database, type Queries } from '../../database/database.js';
 import type { Guess } from '../lockout/guess.js';
 import { Lockout } from '../lockout/lockout.service.js';
 import { FactorChanges, type FactorRequest } from '../mfa/factor-changes.service.js';
-import { findFactorOwner, lockFactorOwner } from '../mfa/factor-owner.js';
+import { findFactorOwner } from '../mfa/factor-owner.js';
 import { SecondFactors } from '../mfa/second-factors.service.js';
 import { enrolmentOf, newSeed, stepOf } from './totp-code.js';
 import { TotpSeeds } from './totp-seeds.service.js';
@@ -60,16 +60,20 @@ export class TotpEnrolment {
   }
 
   /** Makes the pending authenticator the one, if the code is right. The code is used up. */
-  async confirm(request: FactorRequest, code: string): Promise<'confirmed' | 'wrong' | 'not_started'> {
+  async confirm(
+    request: FactorRequest,
+    code: string,
+  ): Promise<'confirmed' | 'wrong' | 'not_started' | 'session_ended'> {
     const { userId, client } = request;
     const owner = await findFactorOwner(this.database, userId);
     if (!owner || !(await this.pendingOf(this.database, userId))) return 'not_started';
     const guess: Guess = { authenticator: 'totp', email: owner.emailCanonical, client };
     if (!(await this.lockout.admit(guess))) return 'wrong';
     return this.database.transaction(async (tx) => {
-      const locked = await lockFactorOwner(tx, userId);
+      const locked = await this.changes.lockOwner(tx, request);
+      if (!locked) return 'session_ended';
       const pending = await this.pendingOf(tx, userId);
-      if (!locked || !pending) return 'not_started';
+      if (!pending) return 'not_started';
       const seed = this.seeds.unseal(userId, pending.sealed);
       const step = seed && stepOf(seed, code, pending.now);
       if (step === null) return 'wrong';
@@ -79,6 +83,7 @@ export class TotpEnrolment {
             where user_id = ${userId} and pending_seed = ${pending.sealed} returning 1`,
       );
       if (confirmed.length === 0) throw new Error('the pending seed changed behind the lock');
+      await this.changes.noteFactor(tx, request, ['otp']);
       await this.lockout.succeed(tx, guess);
       await this.changes.tell(tx, request, locked.email, {
         audit: 'totp_added',
@@ -89,15 +94,16 @@ export class TotpEnrolment {
     });
   }
 
-  /** Removes the authenticator at once; false if there is none. */
-  async remove(request: FactorRequest): Promise<boolean> {
+  /** Removes the authenticator at once. */
+  async remove(request: FactorRequest): Promise<'removed' | 'not_found' | 'session_ended'> {
     const { userId } = request;
     return this.database.transaction(async (tx) => {
-      const owner = await lockFactorOwner(tx, userId);
+      const owner = await this.changes.lockOwner(tx, request);
+      if (!owner) return 'session_ended';
       const [existing] = await tx.query(
         sql`select 1 from totp_authenticators where user_id = ${userId} and confirmed_at is not null`,
       );
-      if (!owner || !existing) return false;
+      if (!existing) return 'not_found';
       await this.changes.endOtherSessions(tx, request);
       await tx.query(sql`delete from totp_authenticators where user_id = ${userId}`);
       await this.factors.dropStrandedRecoveryCodes(tx, userId);
@@ -106,7 +112,7 @@ export class TotpEnrolment {
         mail: 'factor_removed',
         params: { factor: 'totp' },
       });
-      return true;
+      return 'removed';
     });
   }
 

@@ -55,6 +55,7 @@ export class TotpController {
     const otherSessions = end_other_sessions ? 'end' : 'keep';
     const outcome = await this.enrolment.confirm({ ...caller, otherSessions, client }, code);
     if (outcome === 'not_started') throw new Problem('totp_not_started');
+    if (outcome === 'session_ended') throw new Problem('credential_revoked');
     if (outcome === 'wrong') throw new Problem('totp_code_wrong');
   }
 
@@ -74,6 +75,8 @@ export class TotpController {
     @FromClient() client: Client,
   ): Promise<void> {
     const otherSessions = end_other_sessions === 'true' ? 'end' : 'keep';
-    if (!(await this.enrolment.remove({ ...caller, otherSessions, client }))) throw new Problem('not_found');
+    const outcome = await this.enrolment.remove({ ...caller, otherSessions, client });
+    if (outcome === 'session_ended') throw new Problem('credential_revoked');
+    if (outcome === 'not_found') throw new Problem('not_found');
   }
 }

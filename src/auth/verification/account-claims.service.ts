@@ -2,6 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import type { Queries } from '../../database/database.js';
 import { OneTimeTokens } from '../../users/one-time-tokens/one-time-tokens.service.js';
+import { withdrawAddressChanges } from '../../users/one-time-tokens/withdraw-address-changes.js';
 import { type RevocationReason, SessionsService } from '../sessions/sessions.service.js';
 
 /** What only their owners put into accounts, so that it is nobody's until one is known. */
@@ -40,6 +41,7 @@ export class AccountClaims {
     await this.sessions.revokeOfUser(userId, exceptId, reason, tx);
     await tx.query(sql`delete from mfa_challenges where user_id = ${userId}`);
     await this.tokens.takeBack(tx, userId, 'any');
+    await withdrawAddressChanges(tx, userId, null);
   }
 
   /** `endEverything`, and the factors and the name go too: whose they are was never proved. */

@@ -11,6 +11,7 @@ import { maskEmail } from '../../logging/mask-email.js';
 import { type ComposedMail, type MailJob, Outbox } from '../../mail/outbox.service.js';
 import { requireCanonical } from '../../users/email.js';
 import { type Grant, OneTimeTokens } from '../../users/one-time-tokens/one-time-tokens.service.js';
+import { isCutOff } from '../sessions/cut-off.js';
 import { forgetGuesses } from '../lockout/forget-guesses.js';
 import { AccountClaims } from './account-claims.service.js';
 import { origin, TokenMails } from './token-mails.service.js';
@@ -121,8 +122,8 @@ export class EmailChanges implements OnModuleInit {
   /** Whether the session in which it was asked for was not ended by somebody who did not want it there. */
   private async isStillWanted(tx: Queries, { userId, sessionId }: Grant): Promise<boolean> {
     const rows = await tx.query(
-      sql`select 1 from sessions where id = ${sessionId ?? null} and user_id = ${userId}
-          and (revoked_at is null or revoked_reason = any(${ENDED_BY_ITSELF}))`,
+      sql`select 1 from sessions s where s.id = ${sessionId ?? null} and s.user_id = ${userId} and not ${isCutOff}
+          and (s.revoked_at is null or s.revoked_reason = any(${ENDED_BY_ITSELF}))`,
     );
     return rows.length === 1;
   }

@@ -30,15 +30,18 @@ export class TokenMails {
    * The parameters of a mail whose account the transaction has locked, with a token: made at the first attempt to send it,
    * and the same at each.
    *
-   * @returns null if there is to be no mail, because its token was used or superseded meanwhile.
+   * @returns null if there is to be no mail, because its token was used or superseded meanwhile, or it was withdrawn.
    */
   async compose(tx: Queries, job: MailJob, grant: Grant): Promise<MailParams | null> {
     const standing = await this.tokens.find(tx, job);
     // A token that was used must not come into being once more.
     if (standing === null && wasComposed(job)) return null;
-    await tx.query(
-      sql`update outbox_mails set params = params || jsonb_build_object(${MARK}::text, 'yes') where id = ${job.id}`,
+    const marked = await tx.query(
+      sql`update outbox_mails set params = params || jsonb_build_object(${MARK}::text, 'yes'), user_id = ${grant.userId}
+          where id = ${job.id} and state = 'waiting' returning 1`,
     );
+    // Withdrawn while it was being composed.
+    if (marked.length === 0) return null;
     if (standing !== null) return { ...job.params, token: standing };
     // The newest link counts. Those that prove the address an account has are all worth the same, and stay: nobody shall be
     // able to take back the one of somebody else, nor be refused for opening the first of two mails.
