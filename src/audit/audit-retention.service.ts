@@ -1,10 +1,13 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import type { AuditConfig } from '../../config/audit.config.js';
-import { AUDIT_CONFIG } from '../../config/tokens.config.js';
+import type { AuthConfig } from '../../config/auth.config.js';
+import { AUDIT_CONFIG, AUTH_CONFIG } from '../../config/tokens.config.js';
 import { Database, type Queries } from '../database/database.js';
 import { Audit } from './audit.service.js';
 import { lockChain } from './chain-head.js';
+import { openChainKey } from './chain-key.js';
+import { pruneProof } from './chain-link.js';
 
 /** Events that are deleted in one transaction. */
 const BATCH = 5_000;
@@ -16,9 +19,13 @@ export class AuditRetention {
     private readonly database: Database,
     private readonly audit: Audit,
     @Inject(AUDIT_CONFIG) private readonly config: AuditConfig,
+    @Inject(AUTH_CONFIG) private readonly auth: Pick<AuthConfig, 'AUTH_SECRETS'>,
   ) {}
 
-  /** @returns how many were deleted here. */
+  /**
+   * @returns how many were deleted here.
+   * @throws ChainKeyDoesNotFit
+   */
   async prune(): Promise<number> {
     let pruned = 0;
     for (;;) {
@@ -41,13 +48,15 @@ export class AuditRetention {
     const over = end === -1 ? oldest : oldest.slice(0, end);
     const last = over.at(-1);
     if (!last) return 0;
+    const hash = Buffer.from(last.hash);
+    const proof = pruneProof(openChainKey(this.auth.AUTH_SECRETS, chain.sealedKey), BigInt(last.seq), hash);
     await tx.query(sql`select set_config('traffy.audit_retention', 'on', true)`);
     await tx.query(
       sql`delete from audit_events where seq > ${first.toString()}::bigint and seq <= ${last.seq}::bigint`,
     );
     await tx.query(sql`select set_config('traffy.audit_retention', 'off', true)`);
     await tx.query(
-      sql`update audit_chain set first_seq = ${last.seq}::bigint, first_hash = ${Buffer.from(last.hash)}, updated_at = now()
+      sql`update audit_chain set first_seq = ${last.seq}::bigint, first_hash = ${hash}, updated_at = now()
           where one = 1`,
     );
     // The chain itself says where it may begin: whoever cuts off more is found out.
@@ -56,7 +65,7 @@ export class AuditRetention {
         kind: 'audit_pruned',
         userId: null,
         actor: 'system',
-        details: { through: last.seq, events: over.length },
+        details: { through: last.seq, events: over.length, proof },
       },
       tx,
     );
