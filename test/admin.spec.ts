@@ -335,6 +335,7 @@ describeOnServer('traffy sessions revoke, by where and when', () => {
     const isLive = async ({ client }: SignedIn) => (await client.get('/users/me')).status === 200;
     expect(await revoke('--cidr', '203.0.113.0/24', '--dry-run')).toEqual([near.sessionId]);
     expect(await isLive(near)).toBe(true);
+    expect(await revoke('--cidr', '::ffff:203.0.113.0/120', '--dry-run')).toEqual([near.sessionId]);
     expect(await revoke('--cidr', '203.0.113.0/24')).toEqual([near.sessionId]);
     expect([await isLive(near), await isLive(far)]).toEqual([false, true]);
     const [key] = await app.query(sql<{ kid: string }>`select kid from signing_keys where state = 'current'`);

@@ -208,6 +208,11 @@ describe.each(STRATEGIES)('the audit trail with AUTH_STRATEGY=$strategy', ({ str
     expect(body['events'][1]).toMatchObject({ ip: null, user_agent: null, session_id: null, details: {} });
     for (const hidden of [adminId, inside.ip, inside.userAgent, inside.requestId, 'kept inside'])
       expect(text).not.toContain(hidden);
+    const exported = await client.get('/users/me/export');
+    const kinds = exported.body['audit_events'].map(({ actor }: { actor: string }) => actor);
+    expect(kinds).toEqual(expect.arrayContaining(['user', 'service', 'admin']));
+    for (const hidden of [adminId, inside.ip, inside.userAgent, inside.requestId])
+      expect(exported.text).not.toContain(hidden);
   });
 
   it('O1: signing out is recorded with its scope, once for what it ended', async () => {
@@ -584,6 +589,17 @@ describe('the chain', () => {
         sql`delete from audit_events where seq <= 10`,
       ],
     ],
+    [
+      'the start cut off, and a record that its time was over',
+      'cut_at_start',
+      10,
+      [
+        sql`update audit_chain set first_seq = 10, first_hash = (select hash from audit_events where seq = 10)`,
+        sql`delete from audit_events where seq <= 10`,
+        sql`insert into audit_events (id, kind, actor, details)
+            values (gen_random_uuid(), 'audit_pruned', 'system', '{"through": "10", "events": 10}')`,
+      ],
+    ],
     ['no chain any more', 'no_chain', 1, [sql`delete from audit_chain`]],
   ];
 
@@ -762,7 +778,7 @@ describe('AUDIT_RETENTION', () => {
   it('leaves a chain that goes on, once all of it is old', async () => {
     await recordSome(app, 3);
     await sealAll(app);
-    const impatient = new AuditRetention(service(app, Audit), { AUDIT_RETENTION: 0 });
+    const impatient = new AuditRetention(service(app, Audit), { AUDIT_RETENTION: 0 }, app.config.auth);
     const { count } = await databaseOf(app).transaction((tx) => impatient.batch(tx, 5_000));
     expect(count).toBeGreaterThan(3);
     const { broken, events: left, first, head } = await verify(databaseOf(app));

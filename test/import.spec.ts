@@ -165,6 +165,32 @@ describe('how long a negative answer takes', () => {
     expect(Math.max(...medians) - Math.min(...medians)).toBeLessThan(0.15 * Math.max(...medians));
   });
 
+  it('L5: on a busy machine a quick hash waits as long as a slow one that missed its moment', async () => {
+    // Lanes enough that what comes at once is computed at once.
+    const busy = await startApp({ sibling: app, env: { ARGON2_CONCURRENCY: '12' } });
+    try {
+      const people = Array.from({ length: 3 }, () => freshEmail());
+      const quick = '$2b$04$'.concat(BCRYPT_OF_72.slice(7));
+      await load(fileOf(people.map((email) => ({ email, password_hash: quick }))));
+      // Decomposed, so that each is computed twice.
+      const wrong = 'not the passw\u006f\u0308rd of anybody';
+      const timeAt = async (email: string) => {
+        const since = performance.now();
+        expect((await busy.client.post('/login', { email, password: wrong })).status).toBe(401);
+        return performance.now() - since;
+      };
+      // This node hears of the kinds, and measures them.
+      await timeAt(people[0] ?? '');
+      const crowd = Array.from({ length: 12 }, () => timeAt(freshEmail()));
+      const [, ...targets] = people;
+      const times = await Promise.all([...crowd, ...targets.map(timeAt)]);
+      const [slow, fast] = [times.slice(0, 12), times.slice(12)];
+      expect(Math.min(...fast)).toBeGreaterThan(0.6 * median(slow));
+    } finally {
+      await busy.close();
+    }
+  });
+
   it('L5: a node knows the kinds of hashes that it finds, and forgets those that are gone', async () => {
     const kinds = () => app.query(sql<{ format: string }>`select format from password_formats`);
     expect((await kinds()).length).toBeGreaterThan(2);
@@ -240,6 +266,10 @@ describe('lines', () => {
       line(`$argon2id$v=19$m=2000000,t=3,p=1$c2FsdHNhbHQ$${zeros.slice(0, 43)}`),
       line(`$argon2id$v=19$m=65536,t=3,p=1,keyid=AA$c2FsdHNhbHQ$${zeros.slice(0, 43)}`),
       line('firebase-scrypt$c2FsdHNhbHQ=$AAAA'),
+      // RFC 7914 has no such N for r = 1: nothing could compute it, and no wrong password would be answered any more.
+      line(`$scrypt$ln=16,r=1,p=1$c2FsdHNhbHQ$${zeros.slice(0, 43)}`),
+      line(`scrypt$131072$saltsalt$1$1$${zeros}`),
+      line(`firebase-scrypt$ln=16,r=1$$${zeros}$c2FsdHNhbHQ=$${zeros}`),
       line(null, { created_at: '0000-01-01T00:00:00Z' }),
       line(null, { name: 'x'.repeat(101) }),
       line(null, { name: 'x'.repeat(20_000) }),

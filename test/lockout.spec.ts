@@ -469,6 +469,27 @@ describe('what others see of it', () => {
     }
   });
 
+  it('L4: what was guessed before there was an account does not lock it, and what is guessed afterwards does', async () => {
+    const newcomer = `newcomer@lockout${domains}.example`;
+    for (let round = 0; round < 12; round += 1)
+      expectRefused(await guess(app, { from: HOME, address: newcomer }));
+    await app.query(
+      sql`update guess_counters set failures = 80, locked_until = now() + interval '15 minutes'
+          where subject = ${subject(newcomer)}`,
+    );
+    expectRefused(await guess(app, { from: OFFICE, address: newcomer, password: PASSWORD }));
+    await signUp(app, newcomer);
+    for (let round = 0; round < 11; round += 1)
+      expectRefused(await guess(app, { from: OFFICE, address: newcomer }));
+    expect((await counters(newcomer)).map(({ network, failures }) => [network, failures])).toEqual([
+      ['', 10],
+      [HOME, 80],
+      [OFFICE, 10],
+    ]);
+    const replies = [OFFICE, HOME].map((from) => guess(app, { from, address: newcomer, password: PASSWORD }));
+    expect((await Promise.all(replies)).map(({ status }) => status)).toEqual([401, 200]);
+  });
+
   it('L5: an address that nobody has is counted and locked like one that somebody has', async () => {
     const unknown = `nobody@lockout${domains}.example`;
     const counted: unknown[] = [];

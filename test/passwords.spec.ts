@@ -88,6 +88,19 @@ describe('leaked passwords', () => {
     ]);
   });
 
+  it('L4: a right password of which nothing came because the service is away is no wrong guess', async () => {
+    const email = await signUp(app);
+    const { client } = await signIn(strict, email);
+    range.behaviour = 'fails';
+    for (let round = 0; round < 12; round += 1) {
+      const reply = await client.post('/password', { current_password: PASSWORD, new_password: fresh() });
+      expect(reply.status).toBe(503);
+    }
+    range.behaviour = 'answers';
+    const reply = await client.post('/password', { current_password: PASSWORD, new_password: fresh() });
+    expect(reply.status).toBe(204);
+  });
+
   it('ASVS 6.2.12: tells five hex digits of the SHA-1 and nothing else, and asks for padding', async () => {
     const password = fresh();
     const email = freshEmail();

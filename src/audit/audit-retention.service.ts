@@ -1,12 +1,15 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import type { AuditConfig } from '../../config/audit.config.js';
-import { AUDIT_CONFIG } from '../../config/tokens.config.js';
+import type { AuthConfig } from '../../config/auth.config.js';
+import { AUDIT_CONFIG, AUTH_CONFIG } from '../../config/tokens.config.js';
 import type { Queries } from '../database/database.js';
 import { OldRows } from '../sweep/old-rows.js';
 import type { Sweep, Swept } from '../sweep/sweep.js';
 import { Audit } from './audit.service.js';
 import { lockChain } from './chain-head.js';
+import { openChainKey } from './chain-key.js';
+import { pruneProof } from './chain-link.js';
 
 /** Counts of attempts: a minute is all that matters. */
 export const oldAuditCounters = () =>
@@ -29,8 +32,10 @@ export class AuditRetention implements Sweep {
   constructor(
     private readonly audit: Audit,
     @Inject(AUDIT_CONFIG) private readonly config: AuditConfig,
+    @Inject(AUTH_CONFIG) private readonly auth: Pick<AuthConfig, 'AUTH_SECRETS'>,
   ) {}
 
+  /** @throws ChainKeyDoesNotFit */
   async batch(tx: Queries, limit: number): Promise<Swept> {
     const chain = await lockChain(tx);
     if (!chain) return NOTHING;
@@ -44,13 +49,15 @@ export class AuditRetention implements Sweep {
     const over = end === -1 ? oldest : oldest.slice(0, end);
     const last = over.at(-1);
     if (!last) return NOTHING;
+    const hash = Buffer.from(last.hash);
+    const proof = pruneProof(openChainKey(this.auth.AUTH_SECRETS, chain.sealedKey), BigInt(last.seq), hash);
     await tx.query(sql`select set_config('traffy.audit_retention', 'on', true)`);
     await tx.query(
       sql`delete from audit_events where seq > ${first.toString()}::bigint and seq <= ${last.seq}::bigint`,
     );
     await tx.query(sql`select set_config('traffy.audit_retention', 'off', true)`);
     await tx.query(
-      sql`update audit_chain set first_seq = ${last.seq}::bigint, first_hash = ${Buffer.from(last.hash)}, updated_at = now()
+      sql`update audit_chain set first_seq = ${last.seq}::bigint, first_hash = ${hash}, updated_at = now()
           where one = 1`,
     );
     // The chain itself says where it may begin: whoever cuts off more is found out.
@@ -59,7 +66,7 @@ export class AuditRetention implements Sweep {
         kind: 'audit_pruned',
         userId: null,
         actor: 'system',
-        details: { through: last.seq, events: over.length },
+        details: { through: last.seq, events: over.length, proof },
       },
       tx,
     );

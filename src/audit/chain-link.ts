@@ -3,6 +3,7 @@ import { sql } from 'kysely';
 
 /** Says how a link is computed; another way gets another number. */
 const FORMAT = 'traffy-audit/v1';
+const PRUNE_FORMAT = 'traffy-audit-prune/v1';
 
 /** What stands before the first event: a hash of zeros. */
 export const NO_HASH = Buffer.alloc(32);
@@ -37,4 +38,14 @@ export function linkHash(key: Buffer, previous: Buffer, seq: bigint, event: Chai
     .update(previous)
     .update(JSON.stringify([FORMAT, seq.toString(), ...facts]))
     .digest();
+}
+
+/**
+ * What proves that the chain was cut at a place by who holds its key: anybody who can write to the table could record
+ * that events were deleted.
+ */
+export function pruneProof(key: Buffer, seq: bigint, hash: Buffer): string {
+  return createHmac('sha256', key)
+    .update(JSON.stringify([PRUNE_FORMAT, seq.toString(), hash.toString('hex')]))
+    .digest('hex');
 }

@@ -2,7 +2,7 @@ import { sql } from 'kysely';
 import type { Queries } from '../database/database.js';
 import { type ChainPlace, readChain, type StoredChain } from './chain-head.js';
 import { openChainKey } from './chain-key.js';
-import { CHAINED_COLUMNS, type ChainedEvent, linkHash } from './chain-link.js';
+import { CHAINED_COLUMNS, type ChainedEvent, linkHash, pruneProof } from './chain-link.js';
 
 /** Events that are read at once: memory stays flat, however many there are. */
 const BATCH = 1_000;
@@ -56,8 +56,8 @@ interface Walk {
   readonly events: number;
   /** The last place that fits. */
   readonly end: ChainPlace;
-  /** The place through which the trail says that it deleted events. */
-  readonly prunedThrough: bigint;
+  /** Whether the trail says, and proves, that it deleted the events before its first one. */
+  readonly isPruned: boolean;
   /** The hash at the noted place; null where the walk did not pass it. */
   readonly atNoted: Buffer | null;
 }
@@ -90,8 +90,9 @@ export async function verifyChain(
         : null;
     return { broken, events: 0, first: null, head: null, unsealed };
   }
-  const walk = await walkChain(queries, openChainKey(secrets, chain.sealedKey), chain, noted);
-  const broken = walk.broken ?? (await judgeEnds(queries, chain, walk, noted));
+  const key = openChainKey(secrets, chain.sealedKey);
+  const walk = await walkChain(queries, key, chain, noted);
+  const broken = walk.broken ?? (await judgeEnds(queries, key, chain, walk, noted));
   return { broken, events: walk.events, first: chain.first, head: chain.head, unsealed };
 }
 
@@ -103,7 +104,8 @@ async function walkChain(
 ): Promise<Walk> {
   let { seq, hash } = first;
   let events = 0;
-  let prunedThrough = 0n;
+  const proof = pruneProof(key, first.seq, first.hash);
+  let isPruned = false;
   let atNoted = noted?.seq === seq ? hash : null;
   for (;;) {
     const batch = await readAfter(queries, seq, BATCH);
@@ -113,15 +115,15 @@ async function walkChain(
         linkHash(key, hash, seq + 1n, event).equals(Buffer.from(event.hash));
       if (!fits) {
         const broken = await diagnose(queries, key, { seq, hash });
-        return { broken, events, end: { seq, hash }, prunedThrough, atNoted };
+        return { broken, events, end: { seq, hash }, isPruned, atNoted };
       }
       seq += 1n;
       hash = Buffer.from(event.hash);
       events += 1;
       if (noted?.seq === seq) atNoted = hash;
-      prunedThrough = later(prunedThrough, pruneOf(event));
+      isPruned = isPruned || proves(event, proof);
     }
-    if (batch.length < BATCH) return { broken: null, events, end: { seq, hash }, prunedThrough, atNoted };
+    if (batch.length < BATCH) return { broken: null, events, end: { seq, hash }, isPruned, atNoted };
   }
 }
 
@@ -154,14 +156,19 @@ async function diagnose(queries: Queries, key: Buffer, { seq, hash }: ChainPlace
 /** Whether the chain begins and ends where it should. */
 async function judgeEnds(
   queries: Queries,
+  key: Buffer,
   { first, head }: StoredChain,
-  { end, prunedThrough, atNoted }: Walk,
+  { end, isPruned, atNoted }: Walk,
   noted: ChainPlace | null,
 ): Promise<Broken | null> {
   if (end.seq < head.seq) return { fault: 'cut', seq: end.seq + 1n, id: null };
   if (end.seq > head.seq) return { fault: 'inserted', seq: head.seq + 1n, id: null };
   if (!end.hash.equals(head.hash)) return { fault: 'changed', seq: head.seq, id: null };
-  if (first.seq > 0n && later(prunedThrough, await unsealedPrune(queries)) !== first.seq)
+  if (
+    first.seq > 0n &&
+    !isPruned &&
+    !(await isPrunedUnsealed(queries, pruneProof(key, first.seq, first.hash)))
+  )
     return { fault: 'cut_at_start', seq: first.seq, id: null };
   if (!noted || atNoted?.equals(noted.hash)) return null;
   if (noted.seq > head.seq) return { fault: 'cut', seq: head.seq + 1n, id: null };
@@ -183,20 +190,14 @@ async function countUnsealed(queries: Queries): Promise<ChainReport['unsealed']>
   return { events: row?.events ?? 0, since: row?.since ? new Date(row.since) : null };
 }
 
-/** The last deletion, where that it happened is not sealed yet. */
-async function unsealedPrune(queries: Queries): Promise<bigint> {
+/** The same of what is not sealed yet. */
+async function isPrunedUnsealed(queries: Queries, proof: string): Promise<boolean> {
   const rows = await queries.query(
     sql<ChainedEvent>`select ${CHAINED_COLUMNS} from audit_events where seq is null and audit_events.kind = 'audit_pruned'`,
   );
-  return rows.map(pruneOf).reduce(later, 0n);
+  return rows.some((event) => proves(event, proof));
 }
 
-function pruneOf({ kind, details }: ChainedEvent): bigint {
-  if (kind !== 'audit_pruned') return 0n;
-  const { through } = JSON.parse(details) as { through?: unknown };
-  return typeof through === 'string' && /^\d{1,18}$/.test(through) ? BigInt(through) : 0n;
-}
-
-function later(one: bigint, other: bigint): bigint {
-  return one > other ? one : other;
+function proves({ kind, details }: ChainedEvent, proof: string): boolean {
+  return kind === 'audit_pruned' && (JSON.parse(details) as { proof?: unknown }).proof === proof;
 }

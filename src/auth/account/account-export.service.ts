@@ -51,13 +51,16 @@ export class AccountExport {
 
 /** The rows of a table that are a person's, as a JSON array. */
 function rowsOf(
-  { table, owner, columns, bytes = [], order }: ExportSection,
+  { table, owner, columns, given = {}, bytes = [], order }: ExportSection,
   userId: string,
 ): RawBuilder<unknown> {
   const encoded = bytes.map(
     (column) => sql`translate(encode(${sql.ref(column)}, 'base64'), E'+/=\n', '-_') as ${sql.ref(column)}`,
   );
-  const chosen = sql.join([...columns.map((column) => sql.ref(column)), ...encoded]);
+  const plain = columns.map((column) =>
+    given[column] === undefined ? sql.ref(column) : sql`${sql.raw(given[column])} as ${sql.ref(column)}`,
+  );
+  const chosen = sql.join([...plain, ...encoded]);
   return sql`(select coalesce(json_agg(r order by r.${sql.ref(order)}), '[]') from
     (select ${chosen} from ${sql.table(table)} where ${sql.ref(owner)} = ${userId}) as r)`;
 }

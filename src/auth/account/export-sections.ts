@@ -4,6 +4,8 @@ export interface ExportSection {
   /** Which column says whose a row is. */
   readonly owner: 'id' | 'user_id';
   readonly columns: readonly string[];
+  /** What is given of a column that also tells of somebody else, in SQL. */
+  readonly given?: Readonly<Record<string, string>>;
   /** Columns of bytes that are no secret: given as base64url. */
   readonly bytes?: readonly string[];
   /** The columns that are left out, with the reason. A column that stands nowhere fails a test. */
@@ -13,6 +15,7 @@ export interface ExportSection {
 
 const OWNER = 'the account itself says it';
 const SECRET = 'stands for a secret';
+const ofOwnAct = (column: string) => `case when actor = 'user' then ${column} end`;
 
 /** The account. */
 export const ACCOUNT_SECTION: ExportSection = {
@@ -126,6 +129,13 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
     table: 'audit_events',
     owner: 'user_id',
     columns: ['id', 'kind', 'at', 'actor', 'session_id', 'ip', 'user_agent', 'request_id', 'details'],
+    // Which administrator or service did it, and where they sat, is theirs.
+    given: {
+      actor: `split_part(actor, ':', 1)`,
+      ip: ofOwnAct('ip'),
+      user_agent: ofOwnAct('user_agent'),
+      request_id: ofOwnAct('request_id'),
+    },
     leftOut: {
       user_id: OWNER,
       xact: 'where the event stands in the trail of everybody',

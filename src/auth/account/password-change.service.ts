@@ -78,7 +78,11 @@ export class PasswordChange {
     const person = { userId, sessionId, email: user.email };
     const permission = await this.permissionOf(person, session, current, client);
     if ('status' in permission) return permission;
-    const prepared = await this.passwords.prepare(person.email, wanted);
+    const prepared = await this.passwords.prepare(person.email, wanted).catch(async (error) => {
+      // The password was right, and nothing could be made of it.
+      if (permission.guess) await this.lockout.release(permission.guess);
+      throw error;
+    });
     const outcome: PasswordChangeOutcome =
       'weak' in prepared
         ? { status: 'weak_password', weak: prepared.weak }

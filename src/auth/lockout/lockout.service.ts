@@ -130,18 +130,22 @@ export class Lockout {
  * adds to both or to none: a guess that one of them refuses is not counted by the other. One that is refused at first sight
  * waits for nobody, or a flood at one account would queue there with all connections there are; it writes the counter of
  * its network without adding to it, so that it takes as long. Guesses that are the first at once see no counter to hold:
- * the conditions of the updates stop these.
+ * the conditions of the updates stop these. What was guessed before there was such an account does not count for it: whoever
+ * knows which address will sign up shall not lock it beforehand.
  */
 function admission({ authenticator, email, client }: Guess): RawBuilder<Counted> {
   const subject = subjectOf(email);
   const network = clientNetwork(client.ip);
-  const isNetworkOpen = sql`coalesce(c.locked_until <= now(), true)`;
-  const isAccountOpen = sql`case when (select is_known from whence) then c.failures < ${GUESSES_MAX}::int
-      else c.failures < ${STRANGERS_MAX}::int and coalesce(c.locked_until <= now(), true) end`;
+  const isOfToday = sql`(c.is_account or not exists (select 1 from person))`;
+  const failures = sql`(case when ${isOfToday} then c.failures else 0 end)`;
+  const lockedUntil = sql`(case when ${isOfToday} then c.locked_until end)`;
+  const isNetworkOpen = sql`coalesce(${lockedUntil} <= now(), true)`;
+  const isAccountOpen = sql`case when (select is_known from whence) then ${failures} < ${GUESSES_MAX}::int
+      else ${failures} < ${STRANGERS_MAX}::int and ${isNetworkOpen} end`;
   const areOpen = sql`coalesce(bool_and(case when c.network = ${EVERYWHERE} then ${isAccountOpen} else ${isNetworkOpen} end), true)
     and not coalesce(
-      bool_or(c.network = ${EVERYWHERE} and c.failures >= ${STRANGERS_MAX}::int)
-        and bool_or(c.network <> ${EVERYWHERE} and c.failures >= ${RESERVE_PER_NETWORK}::int), false)`;
+      bool_or(c.network = ${EVERYWHERE} and ${failures} >= ${STRANGERS_MAX}::int)
+        and bool_or(c.network <> ${EVERYWHERE} and ${failures} >= ${RESERVE_PER_NETWORK}::int), false)`;
   const counters = sql`guess_counters c where c.authenticator = ${authenticator} and c.subject = ${subject}
       and c.network in (${EVERYWHERE}, ${network})`;
   const begins = sql`c.locked_until > now()
@@ -162,10 +166,10 @@ function admission({ authenticator, email, client }: Guess): RawBuilder<Counted>
       insert into guess_counters as c (authenticator, subject, network, is_account, failures, updated_at)
       select ${authenticator}, ${subject}, ${network}, exists (select 1 from person), is_admitted::int, now() from verdict
       on conflict (authenticator, subject, network) do update set
-        failures = c.failures + excluded.failures,
+        failures = ${failures} + excluded.failures,
         is_account = excluded.is_account,
         updated_at = case when excluded.failures = 0 then c.updated_at else now() end,
-        locked_until = case when excluded.failures = 0 then c.locked_until else ${delayFrom(NETWORK)} end
+        locked_until = case when excluded.failures = 0 then ${lockedUntil} else ${delayFrom(NETWORK, failures)} end
       where excluded.failures = 0 or ${isNetworkOpen}
       returning network, failures, ${begins} as locks
     ), everywhere as (
@@ -173,10 +177,10 @@ function admission({ authenticator, email, client }: Guess): RawBuilder<Counted>
       select ${authenticator}, ${subject}, ${EVERYWHERE}, exists (select 1 from person), 1, now() from here, verdict
       where verdict.is_admitted
       on conflict (authenticator, subject, network) do update set
-        failures = c.failures + 1,
+        failures = ${failures} + 1,
         is_account = excluded.is_account,
         updated_at = now(),
-        locked_until = case when c.locked_until > now() then c.locked_until else ${delayFrom(ACCOUNT)} end
+        locked_until = case when ${lockedUntil} > now() then ${lockedUntil} else ${delayFrom(ACCOUNT, failures)} end
       where ${isAccountOpen}
       returning network, failures, ${begins} as locks
     )
@@ -185,14 +189,11 @@ function admission({ authenticator, email, client }: Guess): RawBuilder<Counted>
 }
 
 /** Until when a counter is locked once one more was counted; null below the count from which there are delays. */
-function delayFrom({
-  freely,
-  delay,
-}: {
-  readonly freely: number;
-  readonly delay: number;
-}): RawBuilder<unknown> {
-  const doublings = sql`least(c.failures + 1 - ${freely}::int, 16)`;
-  return sql`case when c.failures + 1 >= ${freely}::int
+function delayFrom(
+  { freely, delay }: { readonly freely: number; readonly delay: number },
+  failures: RawBuilder<unknown>,
+): RawBuilder<unknown> {
+  const doublings = sql`least(${failures} + 1 - ${freely}::int, 16)`;
+  return sql`case when ${failures} + 1 >= ${freely}::int
     then now() + make_interval(secs => least(${DELAY_MAX}::float8, ${delay}::float8 * power(2, ${doublings}))) end`;
 }

@@ -121,7 +121,7 @@ async function conditionOf(
 
 /** The addresses of sessions that lie in a network. Compared here: as text they may be no addresses at all. */
 async function addressesIn(database: Database, network: string): Promise<string[]> {
-  const range = ipaddr.parseCIDR(network);
+  const range = rangeOf(network);
   const rows = await database.query(
     sql<{ ip: string }>`select distinct ip from sessions where ip is not null and revoked_at is null`,
   );
@@ -132,4 +132,11 @@ async function addressesIn(database: Database, network: string): Promise<string[
       const address = ipaddr.process(ip);
       return address.kind() === range[0].kind() && address.match(range);
     });
+}
+
+/** IPv4 behind `::ffff:` is IPv4, in networks as in addresses. */
+function rangeOf(network: string): ReturnType<typeof ipaddr.parseCIDR> {
+  const [address, bits] = ipaddr.parseCIDR(network);
+  const isMapped = address instanceof ipaddr.IPv6 && address.isIPv4MappedAddress() && bits >= 96;
+  return isMapped ? [address.toIPv4Address(), bits - 96] : [address, bits];
 }

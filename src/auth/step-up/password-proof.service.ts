@@ -26,7 +26,11 @@ export class PasswordProof implements StepUpProof<'password'> {
     const guess: Guess = { authenticator: 'password', email: canonicalEmail(email) ?? email, client };
     const isAdmitted = await this.lockout.admit(guess);
     const credential = passwordCredential(email, password, isAdmitted ? 'yes' : 'no');
-    const outcome = await this.authenticator.run<VerifiedUser>('local', credential);
+    const outcome = await this.authenticator.run<VerifiedUser>('local', credential).catch(async (error) => {
+      // It was not evaluated, so it does not count.
+      if (isAdmitted) await this.lockout.release(guess);
+      throw error;
+    });
     if ('failure' in outcome) return { status: isAdmitted ? 'wrong' : 'locked' };
     const { id, passwordHash, isPasswordCompromised } = outcome.success;
     // The address may have gone to somebody else since it was read.

@@ -10,7 +10,7 @@ import type { Logger } from 'pino';
 import type { PasswordConfig } from '../../../config/password.config.js';
 import { PASSWORD_CONFIG } from '../../../config/tokens.config.js';
 import { LOGGER } from '../../logging/logger.js';
-import { AnswerFloor } from './answer-floor.service.js';
+import { AnswerFloor, type Computing } from './answer-floor.service.js';
 import type { PasswordHash } from './formats/hash-format.js';
 import { readPasswordHash } from './formats/password-hash.js';
 import { HashingQueue } from './hashing-queue.service.js';
@@ -77,15 +77,10 @@ export class PasswordHasher implements OnModuleInit, OnApplicationBootstrap, OnM
     const stored = typeof read === 'object' ? read : null;
     const judged = stored ?? (await this.getDecoy());
     const candidates = new Set([password.normalize('NFC'), password]);
-    let startedAt = 0;
-    const matches = await this.queue.run(async () => {
-      startedAt = performance.now();
-      for (const candidate of candidates) if (await judged.matches(candidate)) return true;
-      return false;
-    });
+    const { computing, matches } = await this.queue.run(async () => this.compare(judged, candidates));
     await this.formats.ensure(judged);
     const isRight = matches && stored !== null;
-    if (!isRight || leaves === 'held') await this.floor.hold(startedAt);
+    if (!isRight || leaves === 'held') await this.floor.hold(computing);
     return isRight;
   }
 
@@ -93,6 +88,20 @@ export class PasswordHasher implements OnModuleInit, OnApplicationBootstrap, OnM
   needsRehash(hash: string): boolean {
     const read = readPasswordHash(hash);
     return typeof read !== 'object' || read.pattern !== this.decoy?.pattern;
+  }
+
+  private async compare(
+    hash: PasswordHash,
+    candidates: ReadonlySet<string>,
+  ): Promise<{ computing: Computing; matches: boolean }> {
+    const computing = this.floor.begin(candidates.size);
+    try {
+      for (const candidate of candidates)
+        if (await hash.matches(candidate)) return { computing, matches: true };
+      return { computing, matches: false };
+    } finally {
+      this.floor.end(computing);
+    }
   }
 
   private async getDecoy(): Promise<PasswordHash> {

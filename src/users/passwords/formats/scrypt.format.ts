@@ -90,9 +90,14 @@ function readFirebase(text: string): HashReading {
   };
 }
 
-function readCost(ln: string | undefined, r: string | undefined, p: string | undefined): Cost | null {
-  const cost = { ln: wholeNumber(ln, MAX.ln), r: wholeNumber(r, MAX.r), p: wholeNumber(p, MAX.p) };
-  return cost.ln && cost.r && cost.p ? (cost as Cost) : null;
+/** RFC 7914 §2 has N below 2^(128·r/8): nothing computes others. */
+function readCost(
+  lnText: string | undefined,
+  rText: string | undefined,
+  pText: string | undefined,
+): Cost | null {
+  const [ln, r, p] = [wholeNumber(lnText, MAX.ln), wholeNumber(rText, MAX.r), wholeNumber(pText, MAX.p)];
+  return ln && r && p && ln < 16 * r ? { ln, r, p } : null;
 }
 
 function common({ ln, r, p }: Cost): Pick<PasswordHash, 'algorithm' | 'work' | 'memory'> {
