@@ -219,6 +219,11 @@ function checkAcross(
       `given ${interval}s with JWKS_MAX_AGE ${maxAge}s; allowed is at least ${publicationTime(maxAge)}s: a key is published for so long before it signs`,
     );
   }
+  if (values['DATABASE_DIRECT_URL'] !== undefined && texts['DATABASE_URL'] === undefined)
+    report(
+      'DATABASE_DIRECT_URL',
+      'given without DATABASE_URL, the way through the pooler that it leads past',
+    );
   if (environment !== 'production') return;
   if (values['AUTH_REQUIRE_VERIFIED_EMAIL'] === true && texts['SMTP_URL'] === undefined)
     report(

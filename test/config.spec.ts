@@ -225,6 +225,7 @@ const REFUSED = new Map<string, readonly string[]>([
   ['TRUSTED_ORIGINS', ['*', 'https://a.example,', 'https://a.example, https://b.example', 'null']],
   ['DOCS', ['true', 'yes', 'ON']],
   ['LOG_LEVEL', ['verbose', 'INFO']],
+  ['DATABASE_DIRECT_URL', ['mysql://a/b', 'db']],
   ['DATABASE_URL', ['mysql://a/b', 'postgres://', 'postgres://host:5432', 'postgres://u:%zz@host/db', 'db']],
   ['DATABASE_POOL_SIZE', ['1', '501']],
   ['AUTH_STRATEGY', ['cookie', 'jwt,jwt', 'session,', ',jwt', 'session;jwt', 'JWT', ',']],
@@ -352,6 +353,16 @@ describe('AUTH_SECRETS', () => {
   });
 });
 
+describe('the way past a pooler', () => {
+  it('is no way to the database by itself', () => {
+    const direct = { DATABASE_DIRECT_URL: 'postgres://u:p@db/traffy' };
+    expect(refusals({ ...BASE, ...direct })).toEqual([
+      expect.stringMatching(/^DATABASE_DIRECT_URL: given without/),
+    ]);
+    expect(refusals({ ...BASE, ...direct, DATABASE_URL: 'postgres://u:p@pooler/traffy' })).toEqual([]);
+  });
+});
+
 describe('secrets in files', () => {
   it('are read for each secret setting, with one a line for AUTH_SECRETS', () => {
     const config = loadConfig({
@@ -365,6 +376,7 @@ describe('secrets in files', () => {
     expect(config.throttle.REDIS_URL).toBe('redis://cache:6379');
     expect(Object.keys(ALL).filter((name) => ALL[name]?.secret)).toEqual([
       'DATABASE_URL',
+      'DATABASE_DIRECT_URL',
       'AUTH_SECRETS',
       'REDIS_URL',
       'SMTP_URL',
