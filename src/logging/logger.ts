@@ -12,7 +12,7 @@ export const LOGGER = Symbol('LOGGER');
 const CONTROLS = /[\u007f-\u009f\u2028\u2029]/g;
 
 /** Bytes of lines that are written at once, and the milliseconds that a line waits for others at most. */
-const BLOCK = 16_384;
+const BLOCK = 8_192;
 const FLUSH_INTERVAL = 100;
 
 /**
