@@ -52,23 +52,24 @@ export class Connections {
    *
    * @param check is given what each reply is, and throws if it is not what it has to be.
    * @param histogram takes the latencies.
-   * @returns the milliseconds that it took.
+   * @param msMax after which no more are sent.
+   * @returns how many there were, and the milliseconds that they took.
    */
-  async repeat(count, request, check, histogram) {
-    let left = count;
+  async repeat(count, request, check, histogram, msMax = Infinity) {
+    let sent = 0;
     const since = performance.now();
     await Promise.all(
       this.clients.map(async (client) => {
-        while (left > 0) {
-          left -= 1;
-          const sent = performance.now();
+        while (sent < count && performance.now() - since < msMax) {
+          sent += 1;
+          const at = performance.now();
           const reply = await send(client, request);
-          if (histogram) record(histogram, sent);
+          if (histogram) record(histogram, at);
           check(reply);
         }
       }),
     );
-    return performance.now() - since;
+    return { count: sent, ms: performance.now() - since };
   }
 
   close() {
