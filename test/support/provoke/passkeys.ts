@@ -44,6 +44,8 @@ export async function provokePasskeys(app: TestApp, note: Note): Promise<void> {
       select gen_random_uuid(), u.id, 'x', decode(md5(u.id::text || n), 'hex'), 'x', '{}', false, false, 'x'
       from users u, generate_series(1, 20) n where u.email = ${stranger.email}`,
   );
+  // As if they had been made in this session: it would have to show one first otherwise.
+  await app.query(sql`update sessions set methods = '{pwd,mfa}' where id = ${stranger.sessionId}`);
   await note(begin, stranger.client.post('/passkeys/registration/options'));
   await note(add, stranger.client.post('/passkeys/registration/verify', { credential: late.credential }));
 
