@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { PasskeyRegistrations } from '../src/auth/passkeys/passkey-registrations.service.js';
+import { Sweeper } from '../src/sweep/sweeper.service.js';
 import { startApp, type TestApp } from './support/app.js';
 import { chromiumPath, openPage, type WatchedPage } from './support/browser.js';
 import { cookieValue, type Reply } from './support/client.js';
@@ -396,6 +397,7 @@ describe('a registration', () => {
     });
     const reply = await person.client.post('/passkeys/registration/verify', { credential });
     expect(codeOf(reply)).toEqual(NOT_ACCEPTED);
+    await here.running.app.get(Sweeper, { strict: false }).sweep();
     const late = await here.query(sql`select 1 from webauthn_challenges where expires_at <= now()`);
     expect(late).toEqual([]);
   });
