@@ -11,6 +11,7 @@ import { Totp } from '../src/auth/totp/totp.service.js';
 import { TotpEnrolment } from '../src/auth/totp/totp-enrolment.service.js';
 import { TotpSeeds } from '../src/auth/totp/totp-seeds.service.js';
 import { RouteTable } from '../src/http/route-table.js';
+import { Sweeper } from '../src/sweep/sweeper.service.js';
 import { startApp, TEST_SECRET, type TestApp } from './support/app.js';
 import { cookieValue, type Reply } from './support/client.js';
 import { PASSWORD, signIn, STRATEGIES } from './support/strategies.js';
@@ -614,7 +615,11 @@ describe('second factors', () => {
       expect(await rows()).toHaveLength(1);
       expect(app.logText()).not.toContain(token);
       await app.query(sql`update mfa_challenges set expires_at = now() - interval '1 second'`);
-      await mfaToken(app, email);
+      expect(answerOf(await app.client.post('/mfa', { mfa_token: token, code: '123456' }))).toEqual([
+        401,
+        'mfa_token_invalid',
+      ]);
+      await app.running.app.get(Sweeper, { strict: false }).sweep();
       expect(await rows()).toHaveLength(0);
     });
 

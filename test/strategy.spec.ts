@@ -7,6 +7,7 @@ import { Nodes } from '../src/auth/nodes/nodes.service.js';
 import { StepRefused } from '../src/auth/nodes/step-refused.js';
 import { strategyStatus } from '../src/auth/nodes/strategy-status.js';
 import { stepsBeside, walk } from '../src/auth/nodes/strategy-steps.js';
+import { Sweeper } from '../src/sweep/sweeper.service.js';
 import { openShared, startApp, TEST_SECRET, type TestApp } from './support/app.js';
 import type { Reply } from './support/client.js';
 import { createTestDatabase, onServer, type TestDatabase } from './support/database.js';
@@ -254,7 +255,8 @@ describe('the list of nodes', () => {
     await start('jwt');
     expect(await rows()).toHaveLength(2);
     await age(row, 86_401);
-    await start('jwt');
+    const { running } = await start('jwt');
+    await running.app.get(Sweeper, { strict: false }).sweep();
     expect((await rows()).map(({ strategy }) => strategy)).toEqual(['jwt', 'jwt']);
   });
 
