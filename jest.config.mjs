@@ -40,6 +40,6 @@ const servers = {
 
 export default {
   projects: TEST_DATABASE_URL ? [embedded, servers] : [embedded],
-  testTimeout: 60_000,
+  testTimeout: 180_000,
   maxWorkers: 2,
 };
