@@ -3,7 +3,8 @@ import { Overloaded } from '../../problems/overload.js';
 
 /** Guesses of one kind that this node evaluates at once: far below what is free, or right ones would count as too many. */
 const AT_ONCE = 3;
-const WAITING_MAX = 256;
+/** As many as may wait for one lane of hashing: for whoever comes later, an answer would come too late. */
+const WAITING_MAX = 64;
 
 interface Queue {
   readonly limit: LimitFunction;
