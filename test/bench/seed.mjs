@@ -11,7 +11,7 @@
 import { parseArgs } from 'node:util';
 import { ensureDatabase, migrate } from './growth/databases.mjs';
 import { PASSWORD } from './growth/seeded.mjs';
-import { seedDatabase } from './growth/seed-database.mjs';
+import { DatabaseInUse, seedDatabase } from './growth/seed-database.mjs';
 import { sizesOf } from './growth/sizes.mjs';
 import { table } from './growth/table.mjs';
 
@@ -39,7 +39,13 @@ const tell = (progress) => process.stderr.write(`${progress}\n`);
 const since = performance.now();
 await ensureDatabase(databaseUrl);
 await migrate(databaseUrl);
-await seedDatabase(databaseUrl, { users, sessions, refreshes, grown: values.grown }, tell);
+try {
+  await seedDatabase(databaseUrl, { users, sessions, refreshes, grown: values.grown }, tell);
+} catch (error) {
+  if (!(error instanceof DatabaseInUse)) throw error;
+  process.stderr.write(`${error.message}\n`);
+  process.exit(1);
+}
 const seconds = Math.round((performance.now() - since) / 1000);
 const sizes = await sizesOf(databaseUrl);
 if (values.json) {

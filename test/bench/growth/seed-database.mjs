@@ -31,6 +31,9 @@ const BUILT_BEHIND = {
   known_devices: ['known_devices_pkey'],
 };
 
+/** There is something in it that is not to be mixed with made-up rows. */
+export class DatabaseInUse extends Error {}
+
 /**
  * Fills a migrated and empty database.
  *
@@ -49,7 +52,8 @@ export async function seedDatabase(databaseUrl, { users, sessions, refreshes, gr
     const { rows } = await client.query(
       'select exists (select 1 from users) or exists (select 1 from sessions) as is_used',
     );
-    if (rows[0].is_used) throw new Error('the database has accounts or sessions already: seed an empty one');
+    if (rows[0].is_used)
+      throw new DatabaseInUse('the database has accounts or sessions already: seed an empty one');
     await client.query(`set session_replication_role = replica; set synchronous_commit = off;
       set maintenance_work_mem = '512MB'; set work_mem = '64MB'; set statement_timeout = 0`);
     await client.query(FUNCTIONS);
