@@ -4,60 +4,15 @@ import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { DestinationStream, Logger } from 'pino';
 import type { Config } from '../config/load.config.js';
 import { AppModule } from './app.module.js';
-import { ServiceClient } from './auth/clients/service-client.entity.js';
-import { SigningKey } from './auth/keys/signing-key.entity.js';
-import { Node } from './auth/nodes/node.entity.js';
+import { ENTITIES } from './entities.js';
 import { NodeRegistration } from './auth/nodes/node-registration.service.js';
 import type { MisfitPolicy } from './auth/nodes/nodes.service.js';
-import { Revocation } from './auth/sessions/revocation.entity.js';
-import { Session } from './auth/sessions/session.entity.js';
 import { serveAccountPages } from './auth/verification/serve-account-pages.js';
-import { RefreshToken } from './auth/strategies/jwt/refresh-token.entity.js';
 import { openDatabase, type OpenDatabase } from './database/open.database.js';
 import { createHttpAdapter } from './http/http.adapter.js';
 import { RouteTable } from './http/route-table.js';
 import { createLogger } from './logging/logger.js';
 import { RateLimiter } from './throttle/rate-limiter.js';
-import { OneTimeToken } from './users/one-time-tokens/one-time-token.entity.js';
-import { OutboxMail } from './mail/outbox-mail.entity.js';
-import { MfaChallenge } from './auth/mfa/mfa-challenge.entity.js';
-import { Passkey } from './auth/passkeys/passkey.entity.js';
-import { WebauthnChallenge } from './auth/passkeys/webauthn-challenge.entity.js';
-import { TotpAuthenticator } from './auth/totp/totp-authenticator.entity.js';
-import { RecoveryCode } from './auth/recovery-codes/recovery-code.entity.js';
-import { GuessCounter } from './auth/lockout/guess-counter.entity.js';
-import { KnownDevice } from './auth/lockout/known-device.entity.js';
-import { AuditEvent } from './audit/audit-event.entity.js';
-import { AuditChain } from './audit/audit-chain.entity.js';
-import { AuditCounter } from './audit/audit-counter.entity.js';
-import { PasswordFormat } from './users/passwords/password-format.entity.js';
-import { Import } from './users/import/import.entity.js';
-import { User } from './users/user.entity.js';
-
-/** Every entity of every feature: the schema. */
-export const ENTITIES = [
-  User,
-  Session,
-  RefreshToken,
-  Revocation,
-  SigningKey,
-  Node,
-  ServiceClient,
-  OneTimeToken,
-  OutboxMail,
-  MfaChallenge,
-  Passkey,
-  WebauthnChallenge,
-  TotpAuthenticator,
-  RecoveryCode,
-  GuessCounter,
-  KnownDevice,
-  AuditEvent,
-  AuditChain,
-  AuditCounter,
-  PasswordFormat,
-  Import,
-];
 
 export interface RunningApp {
   readonly app: NestFastifyApplication;

@@ -4,7 +4,7 @@ import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
-import { ENTITIES } from '../src/app.factory.js';
+import { ENTITIES } from '../src/entities.js';
 import { DataDirectoryHeld } from '../src/database/data-directory.lock.js';
 import { openDatabase } from '../src/database/open.database.js';
 import { nodeVersionProblem } from '../src/node-version.js';

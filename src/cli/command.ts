@@ -1,6 +1,6 @@
 import { Option } from 'commander';
 import type { Config } from '../../config/load.config.js';
-import { ENTITIES } from '../app.factory.js';
+import { ENTITIES } from '../entities.js';
 import type { Database } from '../database/database.js';
 import { openDatabase } from '../database/open.database.js';
 

@@ -1,8 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { type Config, loadConfig } from '../../config/load.config.js';
-import { ENTITIES } from '../app.factory.js';
+import { ENTITIES } from '../entities.js';
 import { openDatabase } from '../database/open.database.js';
-import { serve } from '../server.js';
 import { explainStart } from '../start-error.js';
 import { addAuditCommand } from './audit.command.js';
 import { addClientsCommand } from './clients.command.js';
@@ -39,9 +38,11 @@ export async function run(args: string[]): Promise<number> {
     .description('migrate and serve, like npm start')
     .option('--port <port>', 'the port to listen on')
     .option('--force', 'start although other nodes run a value of AUTH_STRATEGY that does not fit')
-    .action(({ port, force }: { port?: string; force?: true }) =>
-      serve([...(port === undefined ? [] : ['--port', port]), ...(force ? ['--force'] : [])]),
-    );
+    .action(async ({ port, force }: { port?: string; force?: true }) => {
+      // The whole application: no other command needs it.
+      const { serve } = await import('../server.js');
+      await serve([...(port === undefined ? [] : ['--port', port]), ...(force ? ['--force'] : [])]);
+    });
   program
     .command('migrate')
     .description('bring the schema of the database up to date, and end')

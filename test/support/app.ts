@@ -1,6 +1,7 @@
 import type { RawBuilder } from 'kysely';
 import { loadConfig, type Config } from '../../config/load.config.js';
-import { createApp, ENTITIES, type RunningApp } from '../../src/app.factory.js';
+import { createApp, type RunningApp } from '../../src/app.factory.js';
+import { ENTITIES } from '../../src/entities.js';
 import { openDatabase } from '../../src/database/open.database.js';
 import { RevocationFeed } from '../../src/auth/sessions/revocation-feed.service.js';
 import { createTestDatabase, onServer, type TestDatabase } from './database.js';

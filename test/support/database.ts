@@ -13,7 +13,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import pg from 'pg';
 import type { DatabaseConfig } from '../../config/database.config.js';
-import { ENTITIES } from '../../src/app.factory.js';
+import { ENTITIES } from '../../src/entities.js';
 import { openDatabase } from '../../src/database/open.database.js';
 
 /** The servers that a run was given; none for the embedded database. */
