@@ -6,7 +6,7 @@ import { Database, type Queries } from '../../database/database.js';
 import { LOGGER } from '../../logging/logger.js';
 import { clientNetwork } from '../../throttle/client-network.js';
 import { maskEmail } from '../../logging/mask-email.js';
-import { forgetGuesses, subjectOf } from './forget-guesses.js';
+import { counterLock, forgetGuesses, subjectOf } from './forget-guesses.js';
 import type { Guess, GuessableAuthenticator } from './guess.js';
 import {
   ACCOUNT,
@@ -59,11 +59,13 @@ export class Lockout {
    * @returns how many were wrong before it.
    */
   async succeed(tx: Queries, { authenticator, email, client }: Guess): Promise<number> {
+    const subject = subjectOf(email);
     const rows = await tx.query(
-      sql<Counted>`delete from guess_counters where (authenticator, subject, network) in (
+      sql<Counted>`with locked as materialized (select ${counterLock(subject)})
+          delete from guess_counters where (authenticator, subject, network) in (
             select authenticator, subject, network from guess_counters
-            where authenticator = ${authenticator} and subject = ${subjectOf(email)}
-              and network in (${EVERYWHERE}, ${clientNetwork(client.ip)})
+            where authenticator = ${authenticator} and subject = ${subject}
+              and network in (${EVERYWHERE}, ${clientNetwork(client.ip)}) and exists (select 1 from locked)
             order by network desc for update)
           returning network, failures`,
     );
@@ -77,14 +79,16 @@ export class Lockout {
    */
   async release({ authenticator, email, client }: Guess): Promise<void> {
     const freely = sql`case when c.network = ${EVERYWHERE} then ${ACCOUNT.freely}::int else ${NETWORK.freely}::int end`;
+    const subject = subjectOf(email);
     await this.database.query(
-      sql`update guess_counters c set failures = c.failures - 1,
+      sql`with locked as materialized (select ${counterLock(subject)})
+          update guess_counters c set failures = c.failures - 1,
             locked_until = case when c.failures - 1 >= ${freely} then c.locked_until end
           from (select network from guess_counters
-                where authenticator = ${authenticator} and subject = ${subjectOf(email)} and failures > 0
-                  and network in (${EVERYWHERE}, ${clientNetwork(client.ip)})
+                where authenticator = ${authenticator} and subject = ${subject} and failures > 0
+                  and network in (${EVERYWHERE}, ${clientNetwork(client.ip)}) and exists (select 1 from locked)
                 order by network desc for update) as held
-          where c.authenticator = ${authenticator} and c.subject = ${subjectOf(email)} and c.network = held.network`,
+          where c.authenticator = ${authenticator} and c.subject = ${subject} and c.network = held.network`,
     );
   }
 
@@ -126,7 +130,7 @@ export class Lockout {
 }
 
 /**
- * One statement decides and counts. It takes hold of both counters, that of the network first wherever they are held, and
+ * One statement decides and counts. It takes hold of both counters, behind the lock of the account's counters, and
  * adds to both or to none: a guess that one of them refuses is not counted by the other. One that is refused at first sight
  * waits for nobody, or a flood at one account would queue there with all connections there are; it writes the counter of
  * its network without adding to it, so that it takes as long. Guesses that are the first at once see no counter to hold:
@@ -158,8 +162,10 @@ function admission({ authenticator, email, client }: Guess): RawBuilder<Counted>
           and last_seen_at > now() - make_interval(days => ${NETWORK_KNOWN_DAYS})) as is_known
     ), sight as (
       select ${areOpen} as is_open from ${counters}
+    ), locked as materialized (
+      select ${counterLock(subject)} from sight where is_open
     ), held as materialized (
-      select c.* from ${counters} and (select is_open from sight) order by c.network desc for update
+      select c.* from ${counters} and exists (select 1 from locked) order by c.network desc for update
     ), verdict as (
       select (select is_open from sight) and ${areOpen} as is_admitted from held c
     ), here as (
