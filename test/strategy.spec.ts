@@ -887,8 +887,8 @@ describe('processes', () => {
       expect(refused.stderr()).toContain(`(pid ${killed.pid}) runs session`);
       const forced = startProgram({ args: ['traffy', 'serve', '--port', '0', '--force'], env: jwt });
       await forced.ready();
-      expect(forced.stdout()).toContain('"event":"strategy_step_forced"');
       expect((await forced.kill('SIGTERM')).code).toBe(0);
+      expect(forced.stdout()).toContain('"event":"strategy_step_forced"');
       const client = new pg.Client({ connectionString: database.env['DATABASE_URL'] });
       await client.connect();
       const { rowCount } = await client.query("update nodes set seen_at = now() - interval '31 seconds'");
@@ -908,8 +908,8 @@ describe('processes', () => {
       await killed.kill('SIGKILL');
       const next = startProgram({ env: { ...env, AUTH_STRATEGY: 'jwt' }, args: ['--force'] });
       await next.ready();
-      expect(next.stdout()).not.toContain('strategy_step_forced');
       expect((await next.kill('SIGTERM')).code).toBe(0);
+      expect(next.stdout()).not.toContain('strategy_step_forced');
     });
   });
 });
