@@ -5,6 +5,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import * as nodeModule from 'node:module';
 import { dirname, join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 
@@ -23,6 +24,8 @@ if (major < 22 || (major === 22 && minor < 17)) {
   process.exit(1);
 }
 
+// Without it every start and every command compiles some thousand modules anew. It changes nothing if it cannot be written.
+nodeModule.enableCompileCache(join(root, 'node_modules', '.cache', 'traffy-compiled'));
 await buildOnce();
 stopWithNpm();
 process.argv.splice(1, isCommand ? 2 : 1, entry);
