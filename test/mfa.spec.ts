@@ -4,7 +4,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jes
 import { sql } from 'kysely';
 import { ServiceClients } from '../src/auth/clients/service-clients.service.js';
 import { MfaChallenges } from '../src/auth/mfa/mfa-challenges.service.js';
-import { SecondFactors } from '../src/auth/mfa/second-factors.service.js';
+import { PresentedSessions } from '../src/auth/presented-sessions.service.js';
 import { RecoveryCodes } from '../src/auth/recovery-codes/recovery-codes.service.js';
 import { Passkeys } from '../src/auth/passkeys/passkeys.service.js';
 import { Totp } from '../src/auth/totp/totp.service.js';
@@ -486,14 +486,13 @@ describe('second factors', () => {
 
     it('incident 25: one that is added while a password is being checked is asked for, too', async () => {
       const { email } = await signIn(app);
-      const factors = app.running.app.get(SecondFactors, { strict: false });
-      const look = factors.of.bind(factors);
-      jest.spyOn(factors, 'of').mockImplementationOnce(async (userId) => {
-        const found = await look(userId);
+      const presented = app.running.app.get(PresentedSessions, { strict: false });
+      const idsOf = presented.idsOf.bind(presented);
+      // The last step before the lock.
+      jest.spyOn(presented, 'idsOf').mockImplementationOnce(async (brought) => {
         await addPasskeyRow(app, email);
-        return found;
+        return idsOf(brought);
       });
-      expect(answerOf(await login(app, email))).toEqual([401, 'invalid_credentials']);
       expect(answerOf(await login(app, email))).toEqual([401, 'mfa_required']);
     });
   });

@@ -142,7 +142,14 @@ export class AuthService {
     }
     const { id: userId, passwordHash } = user;
     const methods = ['pwd'];
-    const factors = await this.factors.of(userId);
+    let factors: SecondFactor[] = [];
+    // Asked for behind the lock that adding a factor takes, so that one which is added meanwhile is demanded, too.
+    const consume = async (tx: Queries) => {
+      factors = await this.factors.of(userId, tx);
+      return factors.length === 0;
+    };
+    const proof = { userId, passwordHash, methods, guesses: [guess], consume };
+    const signedIn = await this.signIns.complete(proof, { transport, brought, client });
     if (factors.length > 0) {
       await this.lockout.release(guess);
       const token = await this.challenges.begin({ userId, passwordHash, methods, transport });
@@ -150,10 +157,6 @@ export class AuthService {
       this.log('login_mfa_required', client, { user: userId });
       return { status: 'mfa_required', token, factors };
     }
-    // A factor that was added meanwhile is asked for, too: adding one takes the lock that the sign-in holds then.
-    const consume = async (tx: Queries) => !(await this.factors.has(userId, tx));
-    const proof = { userId, passwordHash, methods, guesses: [guess], consume };
-    const signedIn = await this.signIns.complete(proof, { transport, brought, client });
     if (!signedIn) return this.refuse('changed_meanwhile', email, userId, client);
     this.log('login', client, { email: maskEmail(email), user: userId, session: signedIn.session.sessionId });
     return { status: 'signed_in', signedIn };

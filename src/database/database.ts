@@ -36,12 +36,17 @@ export class Database implements Queries {
    * @throws DatabaseClosed
    */
   get em(): SqlEntityManager {
-    if (this.closing) throw new DatabaseClosed('the database is closed');
-    return this.orm.em.fork() as SqlEntityManager;
+    return this.open.fork() as SqlEntityManager;
   }
 
+  /** It keeps nothing of what it reads, so that one does for all. */
   private get kysely(): Kysely<unknown> {
-    return this.em.getKysely() as Kysely<unknown>;
+    return this.open.getKysely() as Kysely<unknown>;
+  }
+
+  private get open(): SqlEntityManager {
+    if (this.closing) throw new DatabaseClosed('the database is closed');
+    return this.orm.em as SqlEntityManager;
   }
 
   query<Row>(statement: RawBuilder<Row>): Promise<Row[]> {

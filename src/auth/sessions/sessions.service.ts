@@ -84,15 +84,19 @@ export class SessionsService {
   ): Promise<LiveSession> {
     const id = uuidv7();
     const [strategy] = this.config.AUTH_STRATEGY;
-    await tx.query(
-      sql`insert into sessions (id, user_id, strategy, methods, expires_at, ip, user_agent)
-          values (${id}, ${userId}, ${strategy}, ${[...methods]},
-                  now() + make_interval(secs => ${this.config.SESSION_ABSOLUTE_TTL}), ${client.ip}, ${client.userAgent})`,
+    const [row] = await tx.query(
+      sql<SessionRow & { others: number }>`with made as (
+            insert into sessions (id, user_id, strategy, methods, expires_at, ip, user_agent)
+            values (${id}, ${userId}, ${strategy}, ${[...methods]},
+                    now() + make_interval(secs => ${this.config.SESSION_ABSOLUTE_TTL}), ${client.ip}, ${client.userAgent})
+            returning *
+          )
+          select ${stateColumns(this.config.SESSION_IDLE_TTL)},
+            (select count(*)::int from sessions s where s.user_id = ${userId} and ${this.isLive}) as others
+          from made s join users u on u.id = s.user_id`,
     );
-    const beyondLimit = sql`id in (select s.id from sessions s where s.user_id = ${userId} and s.id <> ${id} and ${this.isLive}
-      order by s.created_at desc, s.id desc offset ${this.config.SESSIONS_PER_USER - 1})`;
-    await recordEnded(tx, await this.revokeWhere(tx, beyondLimit, 'limit'), { reason: 'limit', client });
-    const created = await this.findById(id, tx);
+    if (row && row.others >= this.config.SESSIONS_PER_USER) await this.endBeyondLimit(tx, userId, id, client);
+    const created = row ? readState(row) : null;
     // Whatever was made before a moment may just have been declared dead.
     if (created?.state !== 'live') throw new Unavailable('the session ended while it was made');
     return created.session;
@@ -236,6 +240,13 @@ export class SessionsService {
       reason,
     );
     return ended.length;
+  }
+
+  /** Ends the oldest sessions of a person beyond SESSIONS_PER_USER; the one that was just made stays. */
+  private async endBeyondLimit(tx: Queries, userId: string, madeId: string, client: Client): Promise<void> {
+    const beyondLimit = sql`id in (select s.id from sessions s where s.user_id = ${userId} and s.id <> ${madeId} and ${this.isLive}
+      order by s.created_at desc, s.id desc offset ${this.config.SESSIONS_PER_USER - 1})`;
+    await recordEnded(tx, await this.revokeWhere(tx, beyondLimit, 'limit'), { reason: 'limit', client });
   }
 
   private get isLive(): RawBuilder<boolean> {
