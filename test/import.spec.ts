@@ -1,7 +1,7 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import argon2 from 'argon2';
 import { sql } from 'kysely';
 import type { BadLine, ImportOptions } from '../src/users/import/user-import.js';
@@ -10,6 +10,7 @@ import { readFirebaseKey } from '../src/users/import/firebase-key.js';
 import { AnswerFloor } from '../src/users/passwords/answer-floor.service.js';
 import type { PasswordHash } from '../src/users/passwords/formats/hash-format.js';
 import { readPasswordHash } from '../src/users/passwords/formats/password-hash.js';
+import { PasswordHasher } from '../src/users/passwords/password-hasher.service.js';
 import { costOf, hashParameters } from '../src/users/passwords/new-hash.js';
 import { startApp, type TestApp } from './support/app.js';
 import { createTestDatabase, onServer, type TestDatabase } from './support/database.js';
@@ -110,6 +111,21 @@ describe('hashes of other systems', () => {
     const password = 'café au lait à six'.normalize('NFD');
     const replies = await Promise.all([1, 2, 3].map(() => login(email, password)));
     expect(replies.map(({ status }) => status)).toEqual([200, 200, 200]);
+  });
+
+  it('a password that is changed while a sign-in renews its hash stays changed', async () => {
+    const email = freshEmail();
+    await load(fileOf([{ email, password_hash: OF_DECOMPOSED }]));
+    const hasher = app.running.app.get(PasswordHasher, { strict: false });
+    const compute = hasher.hash.bind(hasher);
+    const chosen = await compute(PASSWORD);
+    jest.spyOn(hasher, 'hash').mockImplementationOnce(async (password) => {
+      await app.query(sql`update users set password_hash = ${chosen} where email = ${email}`);
+      return compute(password);
+    });
+    expect((await login(email, 'café au lait à six'.normalize('NFD'))).status).toBe(401);
+    expect(await hashOf(email)).toBe(chosen);
+    expect((await login(email, PASSWORD)).status).toBe(200);
   });
 
   it('completes hashes of Firebase with the key of the project, in the words of its console', async () => {
@@ -263,6 +279,8 @@ describe('lines', () => {
       line(`pbkdf2_sha256$9000000$saltsalt$${zeros}`),
       line(`$scrypt$ln=20,r=8,p=1$c2FsdHNhbHQ$${zeros.slice(0, 43)}`),
       line(`$argon2id$v=19$m=2000000,t=3,p=1$c2FsdHNhbHQ$${zeros.slice(0, 43)}`),
+      // Quick enough, but 293 MiB.
+      line(`$argon2id$v=19$m=300000,t=1,p=1$c2FsdHNhbHQ$${zeros.slice(0, 43)}`),
       line(`$argon2id$v=19$m=65536,t=3,p=1,keyid=AA$c2FsdHNhbHQ$${zeros.slice(0, 43)}`),
       line('firebase-scrypt$c2FsdHNhbHQ=$AAAA'),
       // RFC 7914 has no such N for r = 1: nothing could compute it, and no wrong password would be answered any more.

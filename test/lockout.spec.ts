@@ -1,7 +1,10 @@
-import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, it, jest } from '@jest/globals';
 import { sql } from 'kysely';
 import { Lockout } from '../src/auth/lockout/lockout.service.js';
+import { PresentedSessions } from '../src/auth/presented-sessions.service.js';
+import { Overloaded } from '../src/problems/overload.js';
 import { Sweeper } from '../src/sweep/sweeper.service.js';
+import { HashingQueue } from '../src/users/passwords/hashing-queue.service.js';
 import { startApp, type TestApp } from './support/app.js';
 import type { Reply } from './support/client.js';
 import { PASSWORD, type SignedIn, signIn, signUp, STRATEGIES, strategyOf } from './support/strategies.js';
@@ -271,6 +274,42 @@ describe('guesses at a password', () => {
     } finally {
       await node.close();
     }
+  });
+});
+
+describe('what happens while a password is checked', () => {
+  it('a proof that was not evaluated is not counted as a guess', async () => {
+    const person = await signIn(app, email);
+    const queue = app.running.app.get(HashingQueue, { strict: false });
+    const lanes = Promise.withResolvers<void>();
+    const held: Promise<void>[] = [];
+    try {
+      for (;;) held.push(queue.run(() => lanes.promise));
+    } catch (error) {
+      expect(error).toBeInstanceOf(Overloaded);
+    }
+    const busy = await person.client.post('/reauthenticate', { password: PASSWORD });
+    lanes.resolve();
+    await Promise.all(held);
+    expect(busy.status).toBe(503);
+    expect((await counters()).map(({ failures }) => failures)).toEqual([0, 0]);
+    expect((await person.client.post('/reauthenticate', { password: PASSWORD })).status).toBe(204);
+  });
+
+  it('an account that is disabled meanwhile is not signed in to', async () => {
+    const presented = app.running.app.get(PresentedSessions, { strict: false });
+    const idsOf = presented.idsOf.bind(presented);
+    // The last step before the account is locked.
+    jest.spyOn(presented, 'idsOf').mockImplementationOnce(async (brought) => {
+      await app.query(sql`update users set disabled_at = now() where email = ${email}`);
+      return idsOf(brought);
+    });
+    const reply = await enter(HOME);
+    expect([reply.status, reply.body['code']]).toEqual([401, 'invalid_credentials']);
+    const sessions = await app.query(
+      sql`select 1 from sessions where user_id = (select id from users where email = ${email})`,
+    );
+    expect(sessions).toEqual([]);
   });
 });
 
