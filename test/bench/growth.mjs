@@ -2,7 +2,7 @@
  * Whether what a call costs grows with the number of accounts and sessions: the same service on a small database and on a
  * large one, in turns, and the plans of every statement on the large one.
  *
- *     npm run build && npm run bench:growth -- --database-url postgres://user@127.0.0.1:5432/postgres --keep
+ *     npm run build && BENCH_DATABASE_URL=postgres://user@127.0.0.1:5432/postgres npm run bench:growth -- --keep
  *
  * The role must be allowed to create databases and to set session_replication_role. The server must run on this machine, on
  * Linux: CPU time is that of its processes. `--keep` leaves the large database, `traffy_growth_large`, for the next run; what
@@ -10,7 +10,7 @@
  */
 import { writeFileSync } from 'node:fs';
 import { cpus, loadavg } from 'node:os';
-import { parseArgs } from 'node:util';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { callsOf } from './growth/calls.mjs';
 import { dropDatabase, ensureDatabase, migrate, sibling, withClient } from './growth/databases.mjs';
 import { explainFlows } from './growth/flows.mjs';
@@ -21,37 +21,47 @@ import { SeededDatabase } from './growth/seeded-database.mjs';
 import { startService } from './growth/service.mjs';
 import { sizesOf } from './growth/sizes.mjs';
 import { measureSweep, sweepBesideRequests } from './growth/sweep.mjs';
+import { positive } from './harness/options.mjs';
 
-const { values } = parseArgs({
-  options: {
-    'database-url': { type: 'string' },
-    small: { type: 'string', default: '1000/5000' },
-    large: { type: 'string', default: '1000000/5000000' },
-    keep: { type: 'boolean', default: false },
-    rounds: { type: 'string', default: '15' },
-    requests: { type: 'string', default: '40' },
-    sweep: { type: 'string', default: '50000' },
-    only: { type: 'string' },
-    json: { type: 'string' },
-  },
-});
 const PARTS = ['sizes', 'plans', 'calls', 'sweep', 'beside'];
-const parts = values.only?.split(',') ?? PARTS;
-const server = values['database-url'];
-if (!server || parts.some((part) => !PARTS.includes(part))) {
-  process.stderr.write(`usage: bench:growth -- --database-url postgres://… [--only ${PARTS.join(',')}]\n`);
-  process.exit(2);
+
+function partsOf(text) {
+  const parts = text.split(',');
+  const unknown = parts.filter((part) => !PARTS.includes(part));
+  if (unknown.length > 0)
+    throw new InvalidArgumentError(`no ${unknown.join(', ')}; there are ${PARTS.join(', ')}`);
+  return parts;
 }
-const [rounds, requests] = [Number(values.rounds), Number(values.requests)];
-const tell = (progress) => process.stderr.write(`${progress}\n`);
 
 function countsOf(text) {
-  const [users, sessions] = text.split('/').map(Number);
+  const [users, sessions] = text.split('/').map(positive);
+  if (!sessions) throw new InvalidArgumentError('as in 1000/5000');
   return { users, sessions, refreshes: 2, grown: false };
 }
 
-async function open(name, text, wish) {
-  const counts = countsOf(text);
+const options = new Command('npm run bench:growth --')
+  .description(
+    'What calls cost on a small and on a large database, in turns, and the plans of their statements.',
+  )
+  .addOption(
+    new Option('--database-url <url>', 'a server on which it may create databases')
+      .env('BENCH_DATABASE_URL')
+      .makeOptionMandatory(),
+  )
+  .option('--small <users/sessions>', 'how much the small one holds', countsOf, countsOf('1000/5000'))
+  .option('--large <users/sessions>', 'how much the large one holds', countsOf, countsOf('1000000/5000000'))
+  .option('--keep', 'leave the large one for the next run, and use the one that was left')
+  .option('--rounds <n>', 'how often each call is visited on both', positive, 15)
+  .option('--requests <n>', 'requests of a visit', positive, 40)
+  .option('--sweep <n>', 'rows that are swept beside requests', positive, 50_000)
+  .option('--only <parts>', `comma-separated, of ${PARTS.join(', ')}`, partsOf, PARTS)
+  .option('--json <file>', 'also write the figures to a file')
+  .parse()
+  .opts();
+const { databaseUrl: server, only: parts, rounds, requests } = options;
+const tell = (progress) => process.stderr.write(`${progress}\n`);
+
+async function open(name, counts, wish) {
   const databaseUrl = sibling(server, `traffy_growth_${name}`);
   if (wish === 'anew') await dropDatabase(databaseUrl);
   const isKept = await ensureDatabase(databaseUrl);
@@ -61,8 +71,8 @@ async function open(name, text, wish) {
   return new SeededDatabase(name, databaseUrl, counts, isKept ? 'kept' : 'anew');
 }
 
-const large = await open('large', values.large, values.keep ? 'kept' : 'anew');
-const small = await open('small', values.small, 'anew');
+const large = await open('large', options.large, options.keep ? 'kept' : 'anew');
+const small = await open('small', options.small, 'anew');
 const report = {
   at: new Date().toISOString(),
   machine: { cores: cpus().length, model: cpus()[0]?.model, loadBefore: loadavg() },
@@ -92,14 +102,14 @@ try {
   if (parts.includes('sweep')) report.sweep = await measureSweep([small, large], rounds);
   if (report.calls ?? report.sweep) printRatios(report);
   if (parts.includes('beside')) {
-    report.beside = await sweepBesideRequests(large, Number(values.sweep), tell);
+    report.beside = await sweepBesideRequests(large, options.sweep, tell);
     printSweep(report.beside);
   }
   report.machine.loadAfter = loadavg();
-  if (values.json) writeFileSync(values.json, `${JSON.stringify(report, null, 2)}\n`);
+  if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);
   const seqScans = (report.plans ?? []).flatMap(({ plans }) => plans.flatMap((plan) => plan.seqScans));
   if (seqScans.length > 0) process.exitCode = 1;
 } finally {
   await dropDatabase(small.databaseUrl);
-  if (!values.keep) await dropDatabase(large.databaseUrl);
+  if (!options.keep) await dropDatabase(large.databaseUrl);
 }

@@ -81,7 +81,7 @@ async function measure(count, strategy, server, { defer, folder, signal }) {
     for (let round = 0; round < options.rounds; round += 1) {
       signal.throwIfAborted();
       const before = await sumOf(nodes);
-      const ms = await connections.repeat(options.requests, request, check, histogram);
+      const { ms } = await connections.repeat(options.requests, request, check, histogram);
       cpu.push(((await sumOf(nodes)) - before) / options.requests);
       perSecond.push((options.requests / ms) * 1000);
     }

@@ -8,39 +8,32 @@
  * were made over the last 36 days, so that a fifth has run out or was ended; each has its event in the audit trail.
  * `--grown` keeps the indexes while rows come in: slower, and then they are as full as those of a table that grew.
  */
-import { parseArgs } from 'node:util';
+import { Command } from 'commander';
 import { ensureDatabase, migrate } from './growth/databases.mjs';
 import { PASSWORD } from './growth/seeded.mjs';
 import { DatabaseInUse, seedDatabase } from './growth/seed-database.mjs';
 import { sizesOf } from './growth/sizes.mjs';
 import { table } from './growth/table.mjs';
+import { atLeastNone, positive } from './harness/options.mjs';
 
-const { values } = parseArgs({
-  options: {
-    users: { type: 'string', default: '1000000' },
-    sessions: { type: 'string', default: '5000000' },
-    refreshes: { type: 'string', default: '2' },
-    grown: { type: 'boolean', default: false },
-    'database-url': { type: 'string' },
-    json: { type: 'boolean', default: false },
-  },
-});
-const databaseUrl = values['database-url'];
-const [users, sessions, refreshes] = [values.users, values.sessions, values.refreshes].map(Number);
-if (
-  !databaseUrl ||
-  ![users, sessions, refreshes].every((count) => Number.isSafeInteger(count) && count >= 0)
-) {
-  process.stderr.write('usage: bench:seed -- --users <n> --sessions <n> --database-url postgres://…\n');
-  process.exit(2);
-}
+const options = new Command('npm run bench:seed --')
+  .description('Fills a PostgreSQL database with accounts and sessions.')
+  .requiredOption('--database-url <url>', 'the database; it is made if there is none')
+  .option('--users <n>', 'accounts', positive, 1_000_000)
+  .option('--sessions <n>', 'sessions', positive, 5_000_000)
+  .option('--refreshes <n>', 'used refresh tokens behind each that is good', atLeastNone, 2)
+  .option('--grown', 'keep the indexes while rows come in', false)
+  .option('--json', 'print the figures as JSON', false)
+  .parse()
+  .opts();
+const { databaseUrl, users, sessions, refreshes } = options;
 const tell = (progress) => process.stderr.write(`${progress}\n`);
 
 const since = performance.now();
 await ensureDatabase(databaseUrl);
 await migrate(databaseUrl);
 try {
-  await seedDatabase(databaseUrl, { users, sessions, refreshes, grown: values.grown }, tell);
+  await seedDatabase(databaseUrl, { users, sessions, refreshes, grown: options.grown }, tell);
 } catch (error) {
   if (!(error instanceof DatabaseInUse)) throw error;
   process.stderr.write(`${error.message}\n`);
@@ -48,7 +41,7 @@ try {
 }
 const seconds = Math.round((performance.now() - since) / 1000);
 const sizes = await sizesOf(databaseUrl);
-if (values.json) {
+if (options.json) {
   process.stdout.write(`${JSON.stringify({ seconds, users, sessions, refreshes, ...sizes })}\n`);
 } else {
   process.stdout.write(

@@ -7,6 +7,9 @@ export function positive(text) {
   return value;
 }
 
+/** A whole number of at least 0, as an option's value. */
+export const atLeastNone = (text) => (text === '0' ? 0 : positive(text));
+
 /** `NAME=value`, again and again, to an object. */
 export function collectSettings(text, sofar) {
   const at = text.indexOf('=');
