@@ -80,7 +80,17 @@ async function open(name, server, { defer, folder }) {
   defer(() => connections.close());
   const check = expectJson(name, (body) => target.emailOf(body) === ACCOUNT.email);
   progress(`started ${name}`);
-  return { name, target, running, connections, check, latencies: latencies(), cpu: [], perSecond: [] };
+  return {
+    name,
+    target,
+    running,
+    connections,
+    check,
+    latencies: latencies(),
+    cpu: [],
+    kernel: [],
+    perSecond: [],
+  };
 }
 
 /** Sends requests that do not count: so that the credential is live, the connections open and the code compiled. */
@@ -105,6 +115,7 @@ async function visit(visited) {
   );
   const after = await running.usage();
   visited.cpu.push((after.cpu - before.cpu) / count);
+  visited.kernel.push((after.kernel - before.kernel) / count);
   visited.perSecond.push((count / ms) * 1000);
   visited.rss = after.rss;
 }

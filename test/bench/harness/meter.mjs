@@ -11,7 +11,13 @@ if (isMainThread && process.send) {
     const { user, system } = process.cpuUsage();
     const { maxRSS, minorPageFault } = process.resourceUsage();
     const rss = process.memoryUsage.rss();
-    process.send({ cpu: user + system, rss, maxRss: maxRSS * 1024, pageFaults: minorPageFault });
+    process.send({
+      cpu: user + system,
+      kernel: system,
+      rss,
+      maxRss: maxRSS * 1024,
+      pageFaults: minorPageFault,
+    });
   });
   // A benchmark that was killed leaves no server behind.
   process.on('disconnect', () => process.exit());

@@ -14,7 +14,7 @@ const BOUNDS = { ratio: 0.05, yardstick: 0.2, rounds: 10 };
  */
 export function results(all, busy) {
   const bare = all.find(({ name }) => name === YARDSTICK);
-  const targets = all.map(({ name, target, cpu, perSecond, latencies, rss }) => {
+  const targets = all.map(({ name, target, cpu, kernel, perSecond, latencies, rss }) => {
     const ratios = divided(bare.cpu, cpu);
     const ratio = summary(ratios);
     return {
@@ -23,6 +23,7 @@ export function results(all, busy) {
       ratio,
       verdict: verdictOn(ratio),
       cpu_us: summary(cpu),
+      kernel_us: summary(kernel),
       requests_per_second: summary(perSecond),
       latency_ms: percentiles(latencies),
       rss_mib: mebibytes(rss),
@@ -69,21 +70,33 @@ export function printRatios({ targets }) {
       'ratio to bare',
       'quartiles',
       'µs',
+      'of it in the kernel',
       'requests/s',
       'p50 ms',
       'p99 ms',
       'verdict',
     ],
-    targets.map(({ name, ratio, cpu_us: cpu, requests_per_second: rate, latency_ms: latency, verdict }) => [
-      name,
-      fixed(ratio.median, 3),
-      `${fixed(ratio.q1, 3)} to ${fixed(ratio.q3, 3)}`,
-      fixed(cpu.median, 1),
-      fixed(rate.median, 0),
-      fixed(latency.p50),
-      fixed(latency.p99),
-      verdict,
-    ]),
+    targets.map(
+      ({
+        name,
+        ratio,
+        cpu_us: cpu,
+        kernel_us: kernel,
+        requests_per_second: rate,
+        latency_ms: latency,
+        verdict,
+      }) => [
+        name,
+        fixed(ratio.median, 3),
+        `${fixed(ratio.q1, 3)} to ${fixed(ratio.q3, 3)}`,
+        fixed(cpu.median, 1),
+        fixed(kernel.median, 1),
+        fixed(rate.median, 0),
+        fixed(latency.p50),
+        fixed(latency.p99),
+        verdict,
+      ],
+    ),
   );
 }
 
