@@ -30,7 +30,8 @@ export function buildTraffy() {
  */
 export function traffyInProduction(databaseUrl, settings = {}) {
   return {
-    args: [join(root, 'dist', 'src', 'main.js')],
+    // As the Dockerfile does.
+    args: ['--max-semi-space-size=32', join(root, 'dist', 'src', 'main.js')],
     ready: '/health/ready',
     env: {
       APP_ENV: 'production',
