@@ -737,6 +737,23 @@ describe('without a mail server', () => {
       expect(shown.out).toContain(`\nhttp://localhost:8000/account/verify-email#token=${token}\n`);
     });
 
+    it('says of a mail that waits when it will be written', async () => {
+      const waiting = crypto.randomUUID();
+      const node = await startApp({ database });
+      await node.query(
+        sql`insert into outbox_mails (id, kind, recipient, nonce, expires_at, next_attempt_at)
+            values (${waiting}, 'password_changed', ${freshEmail()}, ${Buffer.alloc(32)}, now() + interval '1 day',
+              now() + interval '1 hour')`,
+      );
+      await node.close();
+      const [without, withServer] = [
+        await traffy(['show', waiting]),
+        await traffy(['show', waiting], { SMTP_URL: quiet.smtp.url(LOGIN) }),
+      ];
+      expect(without.out).toContain('\nIt is not written yet: that happens when Traffy serves next.\n');
+      expect(withServer.out).toContain('\nIt is written when it is sent.\n');
+    });
+
     it('send-test sends a mail, or says in a line why not', async () => {
       const address = freshEmail();
       const [sent, refused] = await Promise.all([
