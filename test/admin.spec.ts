@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { SessionsService } from '../src/auth/sessions/sessions.service.js';
 import { startApp, type TestApp } from './support/app.js';
 import { onServer } from './support/database.js';
-import { mailTo } from './support/mailbox.js';
+import { mailTo, settleMails } from './support/mailbox.js';
 import { endAllPrograms, startProgram } from './support/process.js';
 import { freshEmail, PASSWORD, signIn, type SignedIn, signUp, STRATEGIES } from './support/strategies.js';
 
@@ -148,6 +148,9 @@ describe.each(STRATEGIES)('administration with AUTH_STRATEGY=$strategy', ({ stra
   it('P10: the mail says that an administrator ended the password, and the trail who', async () => {
     const someone = await signIn(app);
     const id = await idOf(app, someone.email);
+    // More than are sent an hour to who only asks.
+    for (let i = 0; i < 6; i += 1) await app.client.post('/password/forgot', { email: someone.email });
+    await settleMails(app);
     await admin.client.send('PATCH', `/admin/users/${id}`, { password_compromised: true });
     const { text, token } = await mailTo(app, someone.email, 'reset_password');
     const said = text.replace(/\s+/g, ' ');
@@ -159,7 +162,8 @@ describe.each(STRATEGIES)('administration with AUTH_STRATEGY=$strategy', ({ stra
     const events = await app.query(
       sql<{
         actor: string;
-      }>`select actor from audit_events where user_id = ${id} and kind = 'password_reset_requested'`,
+      }>`select actor from audit_events
+        where user_id = ${id} and kind = 'password_reset_requested' and actor <> 'user'`,
     );
     expect(events).toEqual([{ actor: `admin:${await idOf(app, admin.email)}` }]);
   });
