@@ -183,6 +183,17 @@ describe('with a mail server', () => {
   );
 
   it.each([
+    ['verify_email', {}, 'It works once, for a day.'],
+    ['change_email', {}, 'It works once, for a day.'],
+    ['reset_password', {}, 'It works once, for an hour.'],
+    ['factor_added', { factor: 'totp' }, `An authenticator app was added to your account at ${ORIGIN}.`],
+  ] as const)('%s says how long its link works, or what is there now', async (kind, params, sentence) => {
+    const recipient = freshEmail();
+    await add(app, { kind, recipient, params });
+    expect((await received(recipient)).text.replace(/\s+/g, ' ')).toContain(sentence);
+  });
+
+  it.each([
     ['verify_email', 'verify-email'],
     ['change_email', 'change-email'],
     ['reset_password', 'reset-password'],
