@@ -13,7 +13,10 @@ export const throttleSettings = {
   RATE_LIMIT_LOGIN: {
     schema: rateLimit(),
     default: '10/1m',
-    meaning: 'Sign-in attempts a client address.',
+    meaning:
+      'Calls that prove who one is, or have a mail sent, a client address, all together: `POST /login`, `/mfa`, `/reauthenticate`, ' +
+      '`/passkeys/authentication/verify`, `/password`, `/password/forgot`, `/password/reset`, `/email`, `/email/verify` and ' +
+      '`/email/verify/resend`.',
   },
   RATE_LIMIT_SIGNUP: {
     schema: rateLimit(),

@@ -610,6 +610,26 @@ describe('the account', () => {
       expect(again.body['code']).toBe('reauthentication_failed');
     });
 
+    it('incident 25: nor is it enough to change the password from a session that never showed the factor', async () => {
+      const changing = await Holder.signIn(app);
+      const other = await Holder.signIn(app, changing.email);
+      const seed = await addTotp(app, app.client.with(changing.headers));
+      for (const current of [PASSWORD, 'a wrong passphrase of some length']) {
+        const reply = await changePassword(app, other, current, OTHER);
+        expect({ status: reply.status, ...reply.body }).toMatchObject({
+          status: 401,
+          code: 'step_up_required',
+          action: 'step_up',
+        });
+      }
+      expect((await call(app, changing, 'GET', '/users/me')).status).toBe(200);
+      await makeStale(app, changing.sessionId);
+      expect((await changePassword(app, changing, PASSWORD, OTHER)).body['code']).toBe('step_up_required');
+      const code = await codeOfNow(app, seed);
+      expect((await reauthenticate(app, other, { password: PASSWORD, code })).status).toBe(204);
+      expect((await changePassword(app, other, PASSWORD, OTHER)).status).toBe(204);
+    });
+
     it('T6: so is a recovery code, once', async () => {
       const { codes } = (await call(app, holder, 'POST', '/recovery-codes')).body;
       const body = { password: PASSWORD, recovery_code: codes[0] };

@@ -1,7 +1,9 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
+import { SessionsService } from '../src/auth/sessions/sessions.service.js';
 import { startApp, type TestApp } from './support/app.js';
 import { onServer } from './support/database.js';
+import { mailTo, settleMails } from './support/mailbox.js';
 import { endAllPrograms, startProgram } from './support/process.js';
 import { freshEmail, PASSWORD, signIn, type SignedIn, signUp, STRATEGIES } from './support/strategies.js';
 
@@ -141,6 +143,84 @@ describe.each(STRATEGIES)('administration with AUTH_STRATEGY=$strategy', ({ stra
       }>`select kind from outbox_mails where kind = 'reset_password' order by created_at desc limit 1`,
     );
     expect(mail?.kind).toBe('reset_password');
+  });
+
+  it('P10: the mail says that an administrator ended the password, and the trail who', async () => {
+    const someone = await signIn(app);
+    const id = await idOf(app, someone.email);
+    // More than are sent an hour to who only asks.
+    for (let i = 0; i < 6; i += 1) await app.client.post('/password/forgot', { email: someone.email });
+    await settleMails(app);
+    await admin.client.send('PATCH', `/admin/users/${id}`, { password_compromised: true });
+    const { text, token } = await mailTo(app, someone.email, 'reset_password');
+    const said = text.replace(/\s+/g, ' ');
+    expect(said).toContain('An administrator ended every session of your account');
+    expect(said).not.toMatch(/nothing changes|was asked for|127\.0\.0\.1/);
+    expect((await app.client.post('/password/reset', { token, new_password: `${PASSWORD} 2` })).status).toBe(
+      204,
+    );
+    const events = await app.query(
+      sql<{
+        actor: string;
+      }>`select actor from audit_events
+        where user_id = ${id} and kind = 'password_reset_requested' and actor <> 'user'`,
+    );
+    expect(events).toEqual([{ actor: `admin:${await idOf(app, admin.email)}` }]);
+  });
+
+  it('S5: counts no session that a cut-off ended, or that was not used for too long', async () => {
+    const { email } = await signIn(app);
+    await signIn(app, email);
+    const idle = await signIn(app, email);
+    const id = await idOf(app, email);
+    const live = async () => {
+      const { body } = await admin.client.get(`/admin/users?email_prefix=${email}`);
+      const shown = await admin.client.get(`/admin/users/${id}`);
+      return [body['users'][0].live_sessions, shown.body['live_sessions']];
+    };
+    expect(await live()).toEqual([3, 3]);
+    await app.query(
+      sql`update sessions set last_used_at = now() - interval '15 days' where id = ${idle.sessionId}`,
+    );
+    expect(await live()).toEqual([2, 2]);
+    await app.running.app.get(SessionsService, { strict: false }).revokeMadeBefore(id);
+    expect(await live()).toEqual([0, 0]);
+    const ended = await admin.client.send('DELETE', `/admin/users/${id}/sessions`);
+    expect(ended.body).toEqual({ ended: 0 });
+  });
+
+  it('L4: shows which locks are in force, whose guesses they refuse, and until when', async () => {
+    const { email } = await signIn(app);
+    const id = await idOf(app, email);
+    const locks = async () => (await admin.client.get(`/admin/users/${id}`)).body['locks'];
+    expect(await locks()).toEqual([]);
+    for (let i = 0; i < 10; i += 1)
+      await app.client.post('/login', { email, password: 'a wrong passphrase of some length' });
+    expect(await locks()).toEqual([
+      {
+        authenticator: 'password',
+        refuses: 'network',
+        network: '127.0.0.1',
+        failures: 10,
+        until: expect.stringMatching(/Z$/),
+      },
+    ]);
+    const isOf = sql`subject = sha256(convert_to(${email}, 'UTF8'))`;
+    await app.query(
+      sql`update guess_counters set failures = 80, locked_until = null where ${isOf} and network = ''`,
+    );
+    const shown = (failures: number, refuses: string, network: string | null) => ({
+      authenticator: 'password',
+      refuses,
+      network,
+      failures,
+      until: null,
+    });
+    expect(await locks()).toEqual([shown(80, 'unknown_networks', null), shown(10, 'network', '127.0.0.1')]);
+    await app.query(sql`update guess_counters set failures = 100 where ${isOf} and network = ''`);
+    expect(await locks()).toEqual([shown(100, 'everybody', null), shown(10, 'network', '127.0.0.1')]);
+    await app.query(sql`update guess_counters set is_account = false where ${isOf}`);
+    expect(await locks()).toEqual([]);
   });
 
   it('incident 12: who did it is read from the credential, and stands in the audit trail', async () => {
@@ -304,6 +384,55 @@ describeOnServer('traffy users', () => {
     expect((await again.client.get('/users/me')).status).toBe(401);
     const login = await app.client.post('/login', { email: someone.email, password: PASSWORD });
     expect(login.body['code']).toBe('password_change_required');
+  });
+
+  it('L4: enable says that a lock stays, and unlock opens it with the same password, and is recorded', async () => {
+    const { email } = await signIn(app);
+    const guess = () => app.client.post('/login', { email, password: 'a wrong passphrase of some length' });
+    for (let i = 0; i < 10; i += 1) await guess();
+    const right = () => app.client.post('/login', { email, password: PASSWORD });
+    expect((await right()).status).toBe(401);
+    const enabled = await traffy(['users', 'enable', email]);
+    expect(enabled.out).toMatch(
+      /Locked after 10 wrong guesses: The password, from 127\.0\.0\.1, until \S+Z\./,
+    );
+    expect(enabled.out).toContain(`users unlock ${await idOf(app, email)}`);
+    const unlocked = await traffy(['users', 'unlock', email, '--json']);
+    expect({ code: unlocked.code, ...JSON.parse(unlocked.out).user }).toMatchObject({ code: 0, locks: [] });
+    expect((await right()).status).toBe(200);
+    expect((await traffy(['users', 'unlock', email])).out).toContain('no guesses to forget');
+    const events = await app.query(
+      sql`select actor from audit_events where kind = 'user_unlocked' and user_id = ${await idOf(app, email)}`,
+    );
+    expect(events).toEqual([{ actor: 'operator' }]);
+  });
+
+  it('sessions that a cut-off of the command line ended are counted nowhere', async () => {
+    const { email } = await signIn(app);
+    expect((await traffy(['sessions', 'revoke', '--user', email])).out).toContain('Dead: 1 session.');
+    const shown = await traffy(['users', 'show', email, '--json']);
+    expect(JSON.parse(shown.out).user).toMatchObject({ live_sessions: 0 });
+    expect((await traffy(['sessions', 'revoke', '--user', email])).out).toContain('Dead: 0 sessions.');
+  });
+
+  it('reset --factors says in its mail what is left to sign in with, and reset that an operator did it', async () => {
+    const [kept, none] = [await signIn(app), await signIn(app)];
+    await app.query(sql`update users set password_hash = null where email = ${none.email}`);
+    for (const { email } of [kept, none])
+      expect((await traffy(['users', 'reset', email, '--factors'])).code).toBe(0);
+    const said = async (email: string) =>
+      (await mailTo(app, email, 'sign_in_reset')).text.replace(/\s+/g, ' ');
+    expect(await said(kept.email)).toContain('Your password stays as it was');
+    expect(await said(kept.email)).not.toMatch(/another mail|Another mail/);
+    expect(await said(none.email)).toContain('Choose one by the link below');
+    expect(await said(none.email)).toContain('http://localhost:8000/account/password');
+    expect((await traffy(['users', 'reset', kept.email])).code).toBe(0);
+    expect((await mailTo(app, kept.email, 'reset_password')).text).toContain('An administrator ended');
+    const events = await app.query(
+      sql`select actor from audit_events where kind = 'password_reset_requested'
+        and user_id = ${await idOf(app, kept.email)}`,
+    );
+    expect(events).toEqual([{ actor: 'operator' }]);
   });
 
   it('refuses who is not there (1), and what it does not understand (2)', async () => {

@@ -1032,6 +1032,15 @@ describe('traffy audit', () => {
     expect(shown.out).not.toMatch(CONTROLS);
   });
 
+  it('verify says of a whole chain that it lacks a head which is not its own, and of no break', async () => {
+    const { code, out, err } = await traffy('verify', '--head', `2:${'0'.repeat(64)}`);
+    expect({ code, err }).toEqual({
+      code: 1,
+      err: 'traffy: the audit trail does not have the given head at 2: another event stands there than the one that was noted\n',
+    });
+    expect(out).toMatch(/^\d+ events fit, from 1 to (\d+); the head is \1:[0-9a-f]{64}\.\n$/);
+  });
+
   it('verify ends with 1 and names the place once something was changed', async () => {
     const tampered = app ?? (await startApp({ database }));
     await asOwner(tampered, sql`update audit_events set actor = 'nobody' where seq = 3`);

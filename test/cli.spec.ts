@@ -1,6 +1,8 @@
 import { afterAll, afterEach, beforeAll, describe, expect, it } from '@jest/globals';
-import { createEmptyDatabase, type TestDatabase } from './support/database.js';
-import { endAllPrograms, startProgram } from './support/process.js';
+import { startApp, TEST_SECRET } from './support/app.js';
+import { createEmptyDatabase, createTestDatabase, type TestDatabase } from './support/database.js';
+import { endAllPrograms, type ProgramOptions, startProgram } from './support/process.js';
+import { signUp } from './support/strategies.js';
 
 let database: TestDatabase;
 beforeAll(async () => {
@@ -10,8 +12,12 @@ afterEach(endAllPrograms);
 afterAll(() => database.drop());
 
 /** Runs a command of the command line to its end. */
-async function traffy(args: string[], env: Record<string, string> = {}) {
-  const program = startProgram({ args: ['traffy', ...args], env: { ...database.env, ...env } });
+async function traffy(
+  args: string[],
+  env: Record<string, string> = {},
+  options: Pick<ProgramOptions, 'unread'> = {},
+) {
+  const program = startProgram({ args: ['traffy', ...args], env: { ...database.env, ...env }, ...options });
   const { code } = await program.exit;
   // The first start after a change of the sources builds, and says so.
   return { code, out: program.stdout(), err: program.stderr().replace('Traffy: building\n', '') };
@@ -71,4 +77,23 @@ describe('the command line', () => {
     expect((await fetch(`${origin}/health/ready`)).status).toBe(200);
     expect((await program.kill('SIGTERM')).code).toBe(0);
   });
+});
+
+describe('where the reader of the output has gone', () => {
+  let filled: TestDatabase;
+  beforeAll(async () => {
+    filled = await createTestDatabase();
+    const app = await startApp({ database: filled });
+    await signUp(app);
+    await app.close();
+  });
+  afterAll(() => filled.drop());
+
+  it.each([[['config']], [['audit', 'list']], [['users', 'list', '--json']], [['users', 'export']]])(
+    '%j ends with 0, and without a word',
+    async (args) => {
+      const ended = await traffy(args, { ...filled.env, AUTH_SECRETS: TEST_SECRET }, { unread: true });
+      expect(ended).toEqual({ code: 0, out: '', err: '' });
+    },
+  );
 });

@@ -2,10 +2,12 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { RequestMethod } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { sql } from 'kysely';
+import { throttleSettings } from '../config/throttle.config.js';
 import { JwtStrategy } from '../src/auth/strategies/jwt/jwt.strategy.js';
 import { isOAuthPath } from '../src/http/oauth-endpoints.js';
 import { ACCESS, type Access } from '../src/http/public.decorator.js';
 import { PROBLEMS, problemEntry, type ProblemCode, problemType } from '../src/problems/problem.catalogue.js';
+import { RATE_LIMIT } from '../src/throttle/rate-limit.guard.js';
 import { startApp, type TestApp } from './support/app.js';
 import { createEmptyDatabase } from './support/database.js';
 import { generatedDocument } from './support/documents.js';
@@ -20,6 +22,8 @@ afterAll(() => app.close());
 interface RouteFacts {
   readonly route: string;
   readonly access: Access;
+  /** The rate limit of its own, if it has one. */
+  readonly policy: unknown;
   /** The kinds and schemas of the parameters that Nest fills from the request. */
   readonly parameters: { readonly source: number; readonly hasSchema: boolean }[];
 }
@@ -56,6 +60,7 @@ function routes(): RouteFacts[] {
         {
           route: `${method} ${`/${prefix}/${path}`.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1')}`,
           access,
+          policy: Reflect.getMetadata(RATE_LIMIT, handler),
           parameters,
         },
       ];
@@ -112,6 +117,12 @@ describe('routes', () => {
     );
     expect(unchecked).toEqual([]);
     expect(routes().some(({ parameters }) => parameters.some(({ source }) => source === BODY))).toBe(true);
+  });
+
+  it('that count under RATE_LIMIT_LOGIN are all named where it is explained', () => {
+    const counted = routes().filter(({ policy }) => policy === 'login');
+    const named = throttleSettings.RATE_LIMIT_LOGIN.meaning.match(/\/[a-z/]+/g) ?? [];
+    expect(named.toSorted()).toEqual(counted.map(({ route }) => route.replace('POST ', '')).toSorted());
   });
 
   it('with a body refuse a field that they do not know', async () => {

@@ -426,6 +426,24 @@ describe('traffy users', () => {
     expect(readFileSync(out, 'utf8').trim().split('\n')).toHaveLength(FOREIGN_HASHES.length + 2);
   }, 150_000);
 
+  it('export says in grammar how many administrators an import would make users', async () => {
+    const [one, two] = ['one@example.com', 'two@example.com'];
+    const made = (email: string) =>
+      startProgram({
+        args: ['traffy', 'users', 'create-admin', email],
+        env: { ...database.env },
+        input: `${PASSWORD}\n`,
+      }).exit;
+    await made(one);
+    const single = await traffy(['export']);
+    await made(two);
+    const both = await traffy(['export']);
+    expect([single.err, both.err]).toEqual([
+      'traffy: 1 of the accounts is an administrator; an import makes it a user\n',
+      'traffy: 2 of the accounts are administrators; an import makes them users\n',
+    ]);
+  }, 60_000);
+
   it('bad lines: the exit code is 1, twenty are shown, and a report has all of them', async () => {
     const path = fileOf(Array.from({ length: 25 }, () => 'nonsense'));
     const report = join(folder, 'report.jsonl');

@@ -183,6 +183,17 @@ describe('with a mail server', () => {
   );
 
   it.each([
+    ['verify_email', {}, 'It works once, for a day.'],
+    ['change_email', {}, 'It works once, for a day.'],
+    ['reset_password', {}, 'It works once, for an hour.'],
+    ['factor_added', { factor: 'totp' }, `An authenticator app was added to your account at ${ORIGIN}.`],
+  ] as const)('%s says how long its link works, or what is there now', async (kind, params, sentence) => {
+    const recipient = freshEmail();
+    await add(app, { kind, recipient, params });
+    expect((await received(recipient)).text.replace(/\s+/g, ' ')).toContain(sentence);
+  });
+
+  it.each([
     ['verify_email', 'verify-email'],
     ['change_email', 'change-email'],
     ['reset_password', 'reset-password'],
@@ -735,6 +746,23 @@ describe('without a mail server', () => {
       expect(shown).toMatchObject({ code: 0, err: '' });
       expect(shown.out).toContain(recipient);
       expect(shown.out).toContain(`\nhttp://localhost:8000/account/verify-email#token=${token}\n`);
+    });
+
+    it('says of a mail that waits when it will be written', async () => {
+      const waiting = crypto.randomUUID();
+      const node = await startApp({ database });
+      await node.query(
+        sql`insert into outbox_mails (id, kind, recipient, nonce, expires_at, next_attempt_at)
+            values (${waiting}, 'password_changed', ${freshEmail()}, ${Buffer.alloc(32)}, now() + interval '1 day',
+              now() + interval '1 hour')`,
+      );
+      await node.close();
+      const [without, withServer] = [
+        await traffy(['show', waiting]),
+        await traffy(['show', waiting], { SMTP_URL: quiet.smtp.url(LOGIN) }),
+      ];
+      expect(without.out).toContain('\nIt is not written yet: that happens when Traffy serves next.\n');
+      expect(withServer.out).toContain('\nIt is written when it is sent.\n');
     });
 
     it('send-test sends a mail, or says in a line why not', async () => {

@@ -8,6 +8,7 @@ import { chromiumPath, openPage, type WatchedPage } from './support/browser.js';
 import { cookieValue, type Reply } from './support/client.js';
 import { freePort } from './support/process.js';
 import { freshEmail, PASSWORD, signIn, type SignedIn, STRATEGIES, strategyOf } from './support/strategies.js';
+import { addRecoveryCodes, codeOfNow, enrolled } from './support/totp.js';
 import {
   type Algorithm,
   type Cbor,
@@ -1083,6 +1084,29 @@ if (!canBrowse)
       await said('You are signed out');
       await page.click('#passkey-login');
       await said('The passkey was refused');
+    });
+
+    it('gives a code of the authenticator app, or a recovery code, where the account has no passkey', async () => {
+      const { page } = watched;
+      const person = await enrolled(app);
+      const [recoveryCode = ''] = await addRecoveryCodes(person.client);
+      for (const code of ['000 000', await codeOfNow(app, person.secret), recoveryCode]) {
+        await page.reload();
+        await page.fill('#email', person.email);
+        await page.fill('#password', PASSWORD);
+        await page.click('#login');
+        await said('The account has a second factor');
+        expect(await page.isVisible('#factor-passkey')).toBe(false);
+        await page.fill('#code', code);
+        await page.click('#factor button[type=submit]');
+        if (code === '000 000') {
+          await page.locator('#status.failed').waitFor();
+          continue;
+        }
+        await said('signed in with your password and a second factor');
+        await page.click('#logout');
+        await said('You are signed out');
+      }
     });
 
     it('is told where passkeys work when the page is opened by another name of the host', async () => {

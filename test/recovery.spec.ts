@@ -24,6 +24,9 @@ async function resetToken(app: TestApp, email: string): Promise<string> {
   return (await mailTo(app, email, 'reset_password')).token;
 }
 
+const REMOVED = 'Passkeys, authenticator apps and recovery codes of the account were removed';
+const flat = (text: string) => text.replace(/\s+/g, ' ');
+
 const reset = (app: TestApp, token: unknown, password: unknown = OTHER) =>
   app.client.post('/password/reset', { token, new_password: password });
 const login = (app: TestApp, email: string, password = PASSWORD) =>
@@ -84,6 +87,16 @@ describe.each(STRATEGIES)('a reset with AUTH_STRATEGY=$strategy', ({ strategy })
     const signedIn = await signIn(app, email, OTHER);
     expect((await signedIn.client.get('/users/me')).body).toMatchObject({ name: null, email_verified: true });
     expect(await leftOf(app, email)).toEqual({ passkeys: 0, totp: 0, codes: 0, tokens: 0 });
+    expect(flat((await mailTo(app, email, 'password_changed')).text)).toContain(REMOVED);
+  });
+
+  it('E9: the mail names no factors that were removed where they stayed, or there were none', async () => {
+    const [proved, bare] = [await verified(app), await signUp(app)];
+    await plantFactors(app, proved);
+    for (const email of [proved, bare]) {
+      expect((await reset(app, await resetToken(app, email))).status).toBe(204);
+      expect(flat((await mailTo(app, email, 'password_changed')).text)).not.toContain(REMOVED);
+    }
   });
 });
 
@@ -323,8 +336,15 @@ describe('links to another password', () => {
 
   it('L8: the owner is told at the stored address, and the audit trail has who asked and who did', async () => {
     const email = await verified(app);
-    await reset(app, await resetToken(app, email));
+    const asking = { 'user-agent': 'Asking/1.0' };
+    expect((await app.client.post('/password/forgot', { email }, asking)).status).toBe(202);
+    await reset(app, (await mailTo(app, email, 'reset_password')).token);
     expect((await mailTo(app, email, 'password_changed')).text).toContain('127.0.0.1');
+    const [asked] = await app.query(
+      sql`select actor, ip, user_agent, request_id is not null as has_request from audit_events
+        where kind = 'password_reset_requested' and user_id = (select id from users where email = ${email})`,
+    );
+    expect(asked).toEqual({ actor: 'user', ip: '127.0.0.1', user_agent: 'Asking/1.0', has_request: true });
     const kinds = (await auditOf(app, email)).map(({ kind }) => kind);
     expect(kinds).toEqual(expect.arrayContaining(['password_reset_requested', 'password_reset']));
     expect(app.logs.map(({ event }) => event)).toEqual(
@@ -371,14 +391,14 @@ describe('links to another password', () => {
 
 const canBrowse = !onServer && (chromiumPath !== undefined || process.env['TEST_TOOLS'] === 'required');
 
-describe('the pages that links lead to', () => {
+describe('the pages that mails lead to', () => {
   let app: TestApp;
   beforeAll(async () => {
     app = await startApp({ env: { DOCS: 'off' } });
   });
   afterAll(() => app.close());
 
-  it.each(['verify-email', 'change-email', 'reset-password'])(
+  it.each(['verify-email', 'change-email', 'reset-password', 'password'])(
     'E11, C6: /account/%s runs nothing inline and from nowhere else, sends no referrer and is not stored',
     async (name) => {
       const reply = await app.client.get(`/account/${name}`, { accept: 'text/html' });
@@ -404,11 +424,52 @@ describe('the pages that links lead to', () => {
     },
   );
 
+  it('E9: says before the reset that factors can go with it', async () => {
+    const { text } = await app.client.get('/account/reset-password', { accept: 'text/html' });
+    expect(text).toMatch(/never confirmed.*passkeys, authenticator app and recovery codes/);
+  });
+
+  it('L8: each link of a security mail is a page that is served', async () => {
+    const email = await verified(app);
+    await reset(app, await resetToken(app, email));
+    const { text, html } = await mailTo(app, email, 'password_changed');
+    const [, path = ''] = /^http:\/\/localhost:8000(\/\S+)$/m.exec(text) ?? [];
+    expect(path).toBe('/account/password');
+    expect(html).toContain('<a href="http://localhost:8000/account/password">');
+    expect((await app.client.get(path, { accept: 'text/html' })).status).toBe(200);
+  });
+
   (canBrowse ? describe : describe.skip)('in a real browser', () => {
+    let origin: string;
+    beforeAll(async () => {
+      origin = await app.listen();
+    });
+
+    it('whoever got a security mail asks for a link, chooses another password, and is signed out everywhere', async () => {
+      const email = await verified(app);
+      const thief = await signIn(app, email);
+      const { page, complaints, close } = await openPage();
+      await page.goto(`${origin}/account/password`);
+      await page.getByLabel('E-mail address').fill('a@b');
+      await page.getByRole('button').click();
+      await page.getByText('This is no e-mail address').waitFor();
+      await page.getByLabel('E-mail address').fill(email);
+      await page.getByRole('button').click();
+      await page.getByText('a mail with a link is on its way').waitFor();
+      const { token } = await mailTo(app, email, 'reset_password');
+      await page.goto(`${origin}/account/reset-password#token=${token}`);
+      await page.getByLabel('New password').fill(OTHER);
+      await page.getByRole('button').click();
+      await page.getByText('Your password is changed').waitFor();
+      expect((await thief.client.get('/users/me')).status).toBe(401);
+      expect((await login(app, email, OTHER)).status).toBe(200);
+      expect(complaints.filter((text) => !text.includes('400'))).toEqual([]);
+      await close();
+    });
+
     it('another password is chosen after a click, and the token leaves the address bar', async () => {
       const email = await verified(app);
       const token = await resetToken(app, email);
-      const origin = await app.listen();
       const { page, complaints, requests, close } = await openPage();
       await page.goto(`${origin}/account/reset-password#token=${token}`);
       const field = page.getByLabel('New password');

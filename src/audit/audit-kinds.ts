@@ -34,6 +34,7 @@ export const AUDIT_KINDS = {
   user_created: 'The account was made by an administrator',
   user_disabled: 'The account was disabled',
   user_enabled: 'The account was enabled again',
+  user_unlocked: 'Guesses at the account were forgotten by an administrator',
   user_role_changed: 'The role was changed',
   user_reset: 'Sign-in was reset by an administrator',
   users_imported: 'Accounts were imported',

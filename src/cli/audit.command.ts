@@ -3,9 +3,10 @@ import { sql } from 'kysely';
 import { AUDIT_KINDS, type AuditKind } from '../audit/audit-kinds.js';
 import { AuditLog, type AuditRecord } from '../audit/audit-log.service.js';
 import { type ChainPlace, placeText, readChain, readPlace } from '../audit/chain-head.js';
-import { type ChainFault, type ChainReport, verifyChain } from '../audit/chain-verification.js';
+import { verifyChain } from '../audit/chain-verification.js';
 import type { Config } from '../../config/load.config.js';
 import type { Database } from '../database/database.js';
+import { chainText, faultText } from './chain-report.js';
 import {
   type CommandContext,
   CommandProblem,
@@ -27,18 +28,6 @@ interface ListOptions extends Output {
   readonly since?: Date;
   readonly limit: number;
 }
-
-const FAULTS: Readonly<Record<ChainFault, string>> = {
-  changed: 'the event was changed',
-  missing: 'an event is missing',
-  inserted: 'an event was inserted',
-  reordered: 'events were reordered',
-  cut: 'the end of the trail was cut off',
-  cut_at_start: 'events before this place are gone, and the trail does not say that their time was over',
-  another_head: 'another event stands where the given head was',
-  head_too_old: 'the given head lies before the oldest event that is kept, so it cannot be compared',
-  no_chain: 'where the trail begins and ends is gone',
-};
 
 /** What a terminal would obey, or take for the end of a line. */
 // oxlint-disable-next-line no-control-regex -- these are what it is about
@@ -94,24 +83,8 @@ async function verify(database: Database, { auth }: Config, options: VerifyOptio
     unsealed: unsealed.events,
     unsealed_since: unsealed.since,
   };
-  print(options, data, summary(report));
-  if (broken) throw new CommandProblem(`the audit trail is broken at ${broken.seq}: ${FAULTS[broken.fault]}`);
-}
-
-function summary({ broken, events, first, head: last, unsealed }: ChainReport): string {
-  const good = `${events} ${events === 1 ? 'event fits' : 'events fit'}`;
-  const lines = [
-    first === null || last === null
-      ? 'No event was sealed yet.'
-      : `${good}${events > 0 ? `, from ${first.seq + 1n} to ${first.seq + BigInt(events)}` : ''}${broken ? '; then the chain breaks.' : `; the head is ${placeText(last)}.`}`,
-    ...(first !== null && first.seq > 0n
-      ? [`Until ${first.seq} they were deleted: their time was over.`]
-      : []),
-    ...(unsealed.events > 0 && unsealed.since
-      ? [`${unsealed.events} wait to be sealed, the oldest since ${unsealed.since.toISOString()}.`]
-      : []),
-  ];
-  return lines.join('\n');
+  print(options, data, chainText(report));
+  if (broken) throw new CommandProblem(faultText(broken));
 }
 
 async function list(database: Database, options: ListOptions): Promise<void> {

@@ -6,6 +6,7 @@ import type { Database } from '../database/database.js';
 import { envelopeAddress } from '../mail/mail-address.js';
 import { MailTransport, sendFailure } from '../mail/mail-transport.js';
 import { findMail, listMails, type MailRecord } from '../mail/outbox-records.js';
+import type { MailState } from '../mail/outbox-mail.entity.js';
 import { renderMail } from '../mail/render-mail.js';
 import {
   type CommandContext,
@@ -69,13 +70,13 @@ async function list(database: Database, { auth }: Config, options: Output): Prom
   print(options, { mails: data }, rows.length > 0 ? table(titles, rows) : 'There are no mails.');
 }
 
-async function show(database: Database, { auth }: Config, id: string, options: Output): Promise<void> {
-  const mail = await findMail(database, auth.AUTH_SECRETS, id);
+async function show(database: Database, config: Config, id: string, options: Output): Promise<void> {
+  const mail = await findMail(database, config.auth.AUTH_SECRETS, id);
   if (!mail) throw new CommandProblem('there is no mail with this id');
-  print(options, mail, describe(mail));
+  print(options, mail, describe(mail, config.mail.SMTP_URL !== undefined));
 }
 
-function describe({ content, ...mail }: MailRecord): string {
+function describe({ content, ...mail }: MailRecord, hasServer: boolean): string {
   const about = table(
     ['', ''],
     Object.entries(mail)
@@ -83,7 +84,17 @@ function describe({ content, ...mail }: MailRecord): string {
       .map(([name, value]) => [name, String(value)]),
   ).trimStart();
   if (content) return `${about}\n\n${content.subject}\n\n${content.text.trimEnd()}`;
-  return `${about}\n\nWhat it says is only kept where there is no mail server.`;
+  return `${about}\n\n${whyNoText(mail.state, hasServer)}`;
+}
+
+function whyNoText(state: MailState, hasServer: boolean): string {
+  if (state === 'waiting')
+    return hasServer
+      ? 'It is written when it is sent.'
+      : 'It is not written yet: that happens when Traffy serves next.';
+  if (state === 'shown') return 'It was encrypted under a secret that AUTH_SECRETS does not have any more.';
+  if (state === 'dropped') return 'It was not sent, and what it would have said is not kept.';
+  return 'What it says is only kept where there is no mail server.';
 }
 
 async function sendTest({ mail, app }: Config, recipient: string, options: Output): Promise<void> {

@@ -7,6 +7,8 @@ if (problem) {
   process.exitCode = 1;
 } else {
   // Only now: the modules behind it do not load on an older one.
+  const { outliveReaders } = await import('./gone-reader.js');
+  outliveReaders();
   const { run } = await import('./program.js');
   process.exitCode = await run(process.argv.slice(2));
 }

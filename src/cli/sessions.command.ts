@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
+import type { Config } from '../../config/load.config.js';
 import { Audit } from '../audit/audit.service.js';
 import { cutOff } from '../auth/sessions/cut-off.js';
 import {
@@ -58,7 +59,8 @@ export function addSessionsCommand(program: Command, { config }: CommandContext)
       const { user, all, everybody, since, cidr, kid } = options;
       if ([user, all, everybody, since, cidr, kid].every((given) => given === undefined))
         command.error('error: name --user, --all, --since, --cidr or --kid');
-      return withDatabase(config(), (database) => revoke(database, options));
+      const given = config();
+      return withDatabase(given, (database) => revoke(database, given, options));
     });
 }
 
@@ -76,7 +78,7 @@ function readNetwork(text: string): string {
   throw new InvalidArgumentError('It is a network such as 203.0.113.0/24 or 2001:db8::/32.');
 }
 
-async function revoke(database: Database, options: RevokeOptions): Promise<void> {
+async function revoke(database: Database, { auth }: Config, options: RevokeOptions): Promise<void> {
   const { since, before, cidr: network, kid } = options;
   const userId = options.user === undefined ? undefined : await getUserId(database, options.user);
   const selection: SessionSelection = {
@@ -86,8 +88,9 @@ async function revoke(database: Database, options: RevokeOptions): Promise<void>
     ...(network !== undefined && { network }),
     ...(kid !== undefined && { kid }),
   };
-  const found = await selectSessions(database, selection);
-  if (!options.dryRun) await end(database, selection, found);
+  const selected = await selectSessions(database, selection, auth.SESSION_IDLE_TTL);
+  if (!options.dryRun) await end(database, selection, selected);
+  const found = selected.filter(({ isLive }) => isLive);
   const count = found.length === 1 ? '1 session' : `${found.length} sessions`;
   print(
     options,
@@ -125,7 +128,7 @@ async function end(
         userId,
         actor: 'operator',
         details: {
-          sessions: found.length,
+          sessions: found.filter(({ isLive }) => isLive).length,
           ...(since && { since: since.toISOString() }),
           ...(before && { before: before.toISOString() }),
           ...(network !== undefined && { network }),

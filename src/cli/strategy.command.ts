@@ -94,7 +94,7 @@ function toText(status: StrategyStatus, goesBy: Record<string, string>): string 
     kind.kind,
     String(kind.sessions),
     kind.lastUsedAt ? time(kind.lastUsedAt) : 'never',
-    verdict(kind),
+    verdict(kind, nodes.length > 0),
   ]);
   return [
     nodes.length === 0
@@ -138,10 +138,12 @@ function difference(
   ].join('\n');
 }
 
-function verdict(kind: KindStatus): string {
-  const { isAccepted, isSafeToDrop, reasons, issuedBy, safeAt, safeIfUnusedAt } = kind;
-  if (isSafeToDrop) return isAccepted ? 'yes' : 'not accepted';
-  const why = `${isAccepted ? 'no' : 'not accepted'}: ${reasons.join(', ')}`;
+/** @param isServed without a node, nothing is accepted or refused: what can be told is who holds one. */
+function verdict(kind: KindStatus, isServed: boolean): string {
+  const { isSafeToDrop, reasons, issuedBy, safeAt, safeIfUnusedAt } = kind;
+  const isRefused = isServed && !kind.isAccepted;
+  if (isSafeToDrop) return isRefused ? 'not accepted' : 'yes';
+  const why = `${isRefused ? 'not accepted' : 'no'}: ${reasons.join(', ')}`;
   if (issuedBy.length > 0 || !safeAt || !safeIfUnusedAt) return `${why}; never while a node issues it`;
   return `${why}; from ${time(safeAt)} at the latest, from ${time(safeIfUnusedAt)} if they are not used again`;
 }

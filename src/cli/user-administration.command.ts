@@ -3,36 +3,18 @@ import { sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
 import type { Config } from '../../config/load.config.js';
 import { Audit } from '../audit/audit.service.js';
-import {
-  type AdministeredUser,
-  UserAdministration,
-  type UserChange,
-} from '../auth/admin/user-administration.js';
+import type { UserAdministration, UserChange } from '../auth/admin/user-administration.js';
 import { userView } from '../auth/admin/user-view.js';
-import { endSessionsOf } from '../auth/sessions/session-selection.js';
 import type { Database } from '../database/database.js';
-import { Outbox } from '../mail/outbox.service.js';
 import { canonicalEmail } from '../users/email.js';
 import { hashNewPassword } from '../users/passwords/new-password.js';
-import {
-  type CommandContext,
-  CommandProblem,
-  jsonOption,
-  type Output,
-  print,
-  table,
-  withDatabase,
-} from './command.js';
+import { type Accounts, apply, OPERATOR, withAccounts } from './administration.js';
+import { type CommandContext, CommandProblem, jsonOption, type Output, print, table } from './command.js';
 import { readPassword } from './read-password.js';
 import { getUserId } from './user-argument.js';
+import { showUser } from './user-output.js';
 
-const OPERATOR = { actor: 'operator' } as const;
 const LIST_DEFAULT = 100;
-const REFUSALS = {
-  not_found: 'there is no account with this address or id',
-  last_admin: 'it is the last administrator who may sign in; make another one first',
-} as const;
-
 interface ListOptions extends Output {
   readonly prefix?: string;
   readonly role?: 'user' | 'admin';
@@ -67,16 +49,18 @@ export function addUserAdministration(users: Command, { config }: CommandContext
     .option('--after <id>', 'that come after this one: the last of the page before')
     .option('--limit <n>', 'how many at most', readLimit, LIST_DEFAULT)
     .addOption(jsonOption())
-    .action((options: ListOptions) => withDatabase(config(), (database) => list(database, options)));
+    .action((options: ListOptions) =>
+      withAccounts(config(), ({ administration }) => list(administration, options)),
+    );
   users
     .command('show')
     .description('show an account, without secrets')
     .argument('<address or id>')
     .addOption(jsonOption())
     .action((given: string, options: Output) =>
-      withDatabase(config(), async (database) => {
-        const user = await administration(database).find(await getUserId(database, given));
-        if (user) show(options, user, 'The account:');
+      withAccounts(config(), async ({ database, administration }) => {
+        const user = await administration.find(await getUserId(database, given));
+        if (user) showUser(options, user, 'The account:');
       }),
     );
   const changing = (name: string, description: string, change: UserChange, told: string) =>
@@ -86,7 +70,7 @@ export function addUserAdministration(users: Command, { config }: CommandContext
       .argument('<address or id>')
       .addOption(jsonOption())
       .action((given: string, options: Output) =>
-        withDatabase(config(), (database) => apply(database, given, change, options, told)),
+        withAccounts(config(), (accounts) => apply(accounts, given, change, options, told)),
       );
   changing(
     'disable',
@@ -96,6 +80,14 @@ export function addUserAdministration(users: Command, { config }: CommandContext
   );
   changing('enable', 'let an account sign in again', { state: 'enabled' }, 'The account is enabled.');
   users
+    .command('unlock')
+    .description('forget the wrong guesses at an account, so that what they locked opens; the password stays')
+    .argument('<address or id>')
+    .addOption(jsonOption())
+    .action((given: string, options: Output) =>
+      withAccounts(config(), (accounts) => unlock(accounts, given, options)),
+    );
+  users
     .command('reset')
     .description(
       'end all sessions, and let the password open nothing until it is changed by a link sent by mail',
@@ -104,7 +96,7 @@ export function addUserAdministration(users: Command, { config }: CommandContext
     .option('--factors', 'remove passkeys, authenticator app and recovery codes instead; the password stays')
     .addOption(jsonOption())
     .action((given: string, options: ResetOptions) =>
-      withDatabase(config(), (database) => reset(database, given, options)),
+      withAccounts(config(), (accounts) => reset(accounts, given, options)),
     );
 }
 
@@ -118,21 +110,16 @@ function readLimit(text: string): number {
   throw new InvalidArgumentError('It is a number from 1 to 99999.');
 }
 
-/** Other nodes hear of ended sessions by themselves. */
-function administration(database: Database): UserAdministration {
-  const sessions = { revokeOfUser: endSessionsOf, catchUp: () => Promise.resolve() };
-  return new UserAdministration(database, sessions, new Audit(database), new Outbox());
-}
-
 async function createAdmin(config: Config, address: string, options: CreateOptions): Promise<void> {
-  await withDatabase(config, async (database) => {
+  await withAccounts(config, async (accounts) => {
+    const { database } = accounts;
     const canonical = canonicalEmail(address);
     const [known] = await database.query(
       sql<{ id: string }>`select id from users where email_canonical = ${canonical}`,
     );
     const id = known?.id ?? (await createUser(config, database, address, options));
     await apply(
-      database,
+      accounts,
       id,
       { role: 'admin' },
       options,
@@ -164,9 +151,9 @@ async function createUser(
   return id;
 }
 
-async function list(database: Database, options: ListOptions): Promise<void> {
+async function list(administration: UserAdministration, options: ListOptions): Promise<void> {
   const { prefix, role, state, after, limit } = options;
-  const users = await administration(database).list({
+  const users = await administration.list({
     ...(prefix !== undefined && { emailPrefix: prefix }),
     ...(role && { role }),
     ...(state && { state }),
@@ -192,43 +179,24 @@ async function list(database: Database, options: ListOptions): Promise<void> {
   );
 }
 
-async function apply(
-  database: Database,
-  given: string,
-  change: UserChange,
-  options: Output,
-  told: string,
-): Promise<void> {
-  const outcome = await administration(database).change(await getUserId(database, given), change, OPERATOR);
-  if (outcome.status !== 'changed') throw new CommandProblem(REFUSALS[outcome.status]);
-  show(options, outcome.user, told);
+async function unlock({ database, administration }: Accounts, given: string, options: Output): Promise<void> {
+  const id = await getUserId(database, given);
+  const hadGuesses = await administration.unlock(id, OPERATOR);
+  const user = await administration.find(id);
+  const told = hadGuesses
+    ? 'The guesses at the account are forgotten; the password stays.'
+    : 'There were no guesses to forget.';
+  if (user) showUser(options, user, told);
 }
 
-async function reset(database: Database, given: string, options: ResetOptions): Promise<void> {
+async function reset(accounts: Accounts, given: string, options: ResetOptions): Promise<void> {
   if (!options.factors) {
     const told = 'Its sessions have ended, and a mail with a link to choose another password is on its way.';
-    return apply(database, given, { password: 'compromised' }, options, told);
+    return apply(accounts, given, { password: 'compromised' }, options, told);
   }
+  const { database, administration } = accounts;
   const id = await getUserId(database, given);
-  await administration(database).removeFactors(id, OPERATOR);
-  const user = await administration(database).find(id);
-  if (user) show(options, user, 'Its second factors are removed, and its sessions have ended.');
-}
-
-function show(options: Output, user: AdministeredUser, told: string): void {
-  const shown = userView(user);
-  print(
-    options,
-    { user: shown },
-    [
-      told,
-      table(
-        ['', ''],
-        Object.entries(shown).map(([name, value]) => [
-          name,
-          typeof value === 'object' && value !== null ? JSON.stringify(value) : String(value),
-        ]),
-      ),
-    ].join('\n'),
-  );
+  await administration.removeFactors(id, OPERATOR);
+  const user = await administration.find(id);
+  if (user) showUser(options, user, 'Its second factors are removed, and its sessions have ended.');
 }

@@ -143,7 +143,11 @@ async function exportAll(config: Config, options: ExportArguments): Promise<void
   });
   const { accounts, admins } = count;
   if (admins > 0)
-    process.stderr.write(`traffy: ${admins} of them are administrators; an import makes them users\n`);
+    process.stderr.write(
+      admins === 1
+        ? 'traffy: 1 of the accounts is an administrator; an import makes it a user\n'
+        : `traffy: ${admins} of the accounts are administrators; an import makes them users\n`,
+    );
   if (out !== undefined)
     print(options, { accounts, admins, file: out }, `${accounts} accounts are in ${out}.`);
 }

@@ -5,7 +5,8 @@ import fastifyStatic from '@fastify/static';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { Config } from '../../config/load.config.js';
 import { PAGE_CSS, PAGE_POLICY, pageHtml, pageScript } from './page.js';
-import { PASSKEYS_CSS, PASSKEYS_HTML, passkeysScript } from './passkeys-page.js';
+import { PASSKEYS_CSS, PASSKEYS_HTML } from './passkeys-page.js';
+import { passkeysScript } from './passkeys-script.js';
 import { BEARER_SCHEME } from './strategy-docs.js';
 
 /** The files of swagger-ui-dist that the page uses; the rest is not served. */

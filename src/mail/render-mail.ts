@@ -17,24 +17,30 @@ const ENTITIES: Readonly<Record<string, string>> = {
 };
 
 /** Makes text and HTML of what a mail says. Neither loads anything from anywhere. */
-export function renderMail({ subject, says, link, facts, advice }: MailContent): RenderedMail {
+export function renderMail({ subject, says, link, facts, advice, help }: MailContent): RenderedMail {
   const text = [
     ...says.map(wrap),
     // On a line of its own, and never wrapped.
     ...(link === undefined ? [] : [link]),
     facts.map(([label, fact]) => `${label}: ${fact}`).join('\n'),
     wrap(advice),
+    ...(help === undefined ? [] : [help]),
   ].join('\n\n');
   const html = [
     '<!doctype html>',
     `<html lang="en"><head><meta charset="utf-8"><title>${escapeHtml(subject)}</title></head><body>`,
     ...says.map((paragraph) => `<p>${escapeHtml(paragraph)}</p>`),
-    ...(link === undefined ? [] : [`<p><a href="${escapeHtml(link)}">${escapeHtml(link)}</a></p>`]),
+    ...(link === undefined ? [] : [anchor(link)]),
     `<ul>${facts.map(([label, fact]) => `<li>${escapeHtml(label)}: ${escapeHtml(fact)}</li>`).join('')}</ul>`,
     `<p>${escapeHtml(advice)}</p>`,
+    ...(help === undefined ? [] : [anchor(help)]),
     '</body></html>',
   ].join('\n');
   return { subject: subject.replace(/\s+/g, ' '), text: `${text}\n`, html: `${html}\n` };
+}
+
+function anchor(link: string): string {
+  return `<p><a href="${escapeHtml(link)}">${escapeHtml(link)}</a></p>`;
 }
 
 /** Text as HTML shows it, in an element or between the quotes of an attribute. */

@@ -31,6 +31,8 @@ export interface ProgramOptions {
   readonly by?: 'node' | 'group' | 'npm';
   /** What stands on its standard input; nothing by default. */
   readonly input?: string;
+  /** Whether nobody reads what it prints. */
+  readonly unread?: true;
   /** Another Node.js than the one that runs the tests, with its own options. */
   readonly node?: readonly [string, ...string[]];
 }
@@ -54,6 +56,7 @@ export function startProgram(options: ProgramOptions = {}): Program {
   let since = performance.now();
   let out = '';
   let err = '';
+  if (options.unread) child.stdout.destroy();
   child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
   child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
   let ended: Exit | undefined;

@@ -38,8 +38,9 @@ export class AccountController {
     summary: 'Change my password',
     operationId: 'changePassword',
     description:
-      'Needs the current password, or a fresh proof of who you are. All other sessions end with it; this one goes on, ' +
-      'with another value of its cookie where it has one. It also sets the first password of an account without.',
+      'Needs the current password, or a fresh proof of who you are; the latter in any case where there is a second ' +
+      'factor. All other sessions end with it; this one goes on, with another value of its cookie where it has one. It ' +
+      'also sets the first password of an account without.',
   })
   @ApiReply(204, null, 'The password is changed', { headers: { 'Set-Cookie': NEW_COOKIE } })
   @ApiProblems(

@@ -5,7 +5,9 @@ import { passwordSchema } from '../../users/users.dto.js';
 export const passwordChangeSchema = z
   .strictObject({
     current_password: passwordSchema.optional().meta({
-      description: 'Can be left out for STEP_UP_TTL after a sign-in or `POST /reauthenticate`.',
+      description:
+        'Can be left out for STEP_UP_TTL after a sign-in or `POST /reauthenticate`, and does not stand in for a second ' +
+        'factor.',
     }),
     new_password: passwordSchema.meta({
       ...minLengthBy('PASSWORD_MIN_LENGTH'),

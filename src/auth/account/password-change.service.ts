@@ -61,7 +61,8 @@ export class PasswordChange {
   ) {}
 
   /**
-   * Stores another password, or the first one, and ends all other sessions with it. Of several changes at once that know
+   * Stores another password, or the first one, and ends all other sessions with it. Whoever has a second factor has shown it
+   * lately: a password that somebody knows must not be enough to change it. Of several changes at once that know
    * the same password one wins.
    *
    * @throws Overloaded, BreachCheckUnavailable
@@ -103,6 +104,8 @@ export class PasswordChange {
   ): Promise<Permission | Refused> {
     if (current === undefined)
       return (await this.freshness.isFresh(session)) ? BY_FRESHNESS : { status: 'step_up_required' };
+    // Before the password is looked at: whoever lacks the factor must not get to try it here either.
+    if (await this.freshness.lacksFactor(session)) return { status: 'step_up_required' };
     const result = await this.proof.verify(person, current, client);
     // One that others know opens nothing but this.
     if (result.status === 'proven' || result.status === 'compromised')
@@ -127,6 +130,8 @@ export class PasswordChange {
     if (!(await this.users.lockForSignIn(tx, userId, passwordHash))) return { status: 'wrong' };
     const held = await this.held.lock(tx, authentication);
     if ('reason' in held) return { status: 'ended', dead: held };
+    // A factor may have been added since: whoever does that takes the same lock.
+    if (await this.freshness.lacksFactor(held.session, tx)) return { status: 'step_up_required' };
     await this.passwords.store(tx, userId, hash);
     await this.sessions.revokeOfUser(userId, sessionId, 'password_changed', tx);
     const credential = await this.held.renew(tx, held);

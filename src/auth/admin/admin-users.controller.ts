@@ -7,8 +7,8 @@ import { type Client, FromClient } from '../../http/client.decorator.js';
 import { CurrentUser, type CurrentUserInfo } from '../../http/current-user.decorator.js';
 import { Problem } from '../../problems/problem.js';
 import {
-  administeredUserSchema,
-  type AdministeredUserView,
+  inspectedUserSchema,
+  type InspectedUserView,
   type UserChangeBody,
   userChangeSchema,
   type UserParams,
@@ -18,7 +18,7 @@ import {
   type UsersReply,
   usersReplySchema,
 } from './admin.dto.js';
-import { userView } from './user-view.js';
+import { inspectedView, userView } from './user-view.js';
 import { UserAdministrationService } from './user-administration.service.js';
 
 const PAGE = 20;
@@ -56,17 +56,17 @@ export class AdminUsersController {
 
   @Get(':id')
   @ApiRoute({ summary: 'Look at an account', operationId: 'adminUser' })
-  @ApiReply(200, administeredUserSchema, 'The account, without secrets')
+  @ApiReply(200, inspectedUserSchema, 'The account, without secrets')
   @ApiProblems('not_found')
   async show(
     @Param({ schema: userParamsSchema }) { id }: UserParams,
     @CurrentUser() { userId }: CurrentUserInfo,
     @FromClient() client: Client,
-  ): Promise<AdministeredUserView> {
+  ): Promise<InspectedUserView> {
     const user = isUuid(id) ? await this.administration.find(id) : null;
     if (!user) throw new Problem('not_found');
     await this.audit.record({ kind: 'admin_viewed', userId: id, actor: `admin:${userId}`, client });
-    return userView(user);
+    return inspectedView(user);
   }
 
   @Patch(':id')
@@ -75,14 +75,14 @@ export class AdminUsersController {
     operationId: 'changeAdminUser',
     description: 'Its role, whether it is disabled, and whether its password counts as known to others.',
   })
-  @ApiReply(200, administeredUserSchema, 'The account as it is now')
+  @ApiReply(200, inspectedUserSchema, 'The account as it is now')
   @ApiProblems('validation_failed', 'not_found', 'last_admin')
   async change(
     @Param({ schema: userParamsSchema }) { id }: UserParams,
     @Body({ schema: userChangeSchema }) body: UserChangeBody,
     @CurrentUser() { userId }: CurrentUserInfo,
     @FromClient() client: Client,
-  ): Promise<AdministeredUserView> {
+  ): Promise<InspectedUserView> {
     if (!isUuid(id)) throw new Problem('not_found');
     const { role, disabled, password_compromised: isCompromised } = body;
     const change = {
@@ -92,6 +92,6 @@ export class AdminUsersController {
     };
     const outcome = await this.administration.change(id, change, { actor: `admin:${userId}`, client });
     if (outcome.status !== 'changed') throw new Problem(outcome.status);
-    return userView(outcome.user);
+    return inspectedView(outcome.user);
   }
 }

@@ -47,7 +47,20 @@ export const userChangeSchema = z
   .meta({ id: 'UserChange', examples: [{ disabled: true }] });
 export type UserChangeBody = z.output<typeof userChangeSchema>;
 
-export const administeredUserSchema = z
+const USER = {
+  id: USER_ID,
+  email: 'test@example.com',
+  name: null,
+  role: 'user',
+  email_verified: true,
+  disabled_at: null,
+  password_compromised_at: null,
+  factors: { password: true, totp: false, passkeys: 1, recovery_codes: 10 },
+  live_sessions: 2,
+  created_at: '2026-11-22T12:00:00.000Z',
+};
+
+const administeredUserSchema = z
   .object({
     id: z.uuid(),
     email: z.string(),
@@ -62,24 +75,31 @@ export const administeredUserSchema = z
     live_sessions: z.int(),
     created_at: z.iso.datetime(),
   })
-  .meta({
-    id: 'AdministeredUser',
-    examples: [
-      {
-        id: USER_ID,
-        email: 'test@example.com',
-        name: null,
-        role: 'user',
-        email_verified: true,
-        disabled_at: null,
-        password_compromised_at: null,
-        factors: { password: true, totp: false, passkeys: 1, recovery_codes: 10 },
-        live_sessions: 2,
-        created_at: '2026-11-22T12:00:00.000Z',
-      },
-    ],
-  });
+  .meta({ id: 'AdministeredUser', examples: [USER] });
 export type AdministeredUserView = z.output<typeof administeredUserSchema>;
+
+const lockSchema = z
+  .object({
+    authenticator: z.enum(['password', 'totp', 'recovery_code', 'passkey']),
+    refuses: z.enum(['network', 'unknown_networks', 'everybody']).meta({
+      description:
+        'Whose guesses are refused: those of one network, of all that the person did not sign in from, or everybody’s.',
+    }),
+    network: z.string().nullable(),
+    failures: z.int().meta({ description: 'Wrong guesses in a row.' }),
+    until: z.iso.datetime().nullable().meta({
+      description:
+        'When it ends by itself; null if it takes a sign-in from elsewhere, a reset or an operator.',
+    }),
+  })
+  .meta({ id: 'Lock' });
+
+export const inspectedUserSchema = administeredUserSchema
+  .extend({
+    locks: z.array(lockSchema).meta({ description: 'Locks after wrong guesses that are in force.' }),
+  })
+  .meta({ id: 'InspectedUser', examples: [{ ...USER, locks: [] }] });
+export type InspectedUserView = z.output<typeof inspectedUserSchema>;
 
 export const usersReplySchema = z
   .object({

@@ -30,7 +30,9 @@ export class SessionAdministration {
     if (!(await this.exists(userId))) return null;
     return this.database.transaction(async (tx) => {
       await lockAccount(tx, userId);
-      const ended = await this.sessions.revokeOfUser(userId, null, 'ended_by_admin', tx);
+      // What a cut-off ended, or ran out, has a row that is not marked yet: it is no session any more.
+      const ended = (await this.sessions.listOfUser(userId, tx)).length;
+      await this.sessions.revokeOfUser(userId, null, 'ended_by_admin', tx);
       await withdrawAddressChanges(tx, userId, null);
       await this.audit.record(
         { kind: 'sessions_revoked', userId, actor, ...(client && { client }), details: { sessions: ended } },

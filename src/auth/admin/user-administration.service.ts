@@ -1,4 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Inject, Injectable } from '@nestjs/common';
+import type { AuthConfig } from '../../../config/auth.config.js';
+import { AUTH_CONFIG } from '../../../config/tokens.config.js';
 import { Audit } from '../../audit/audit.service.js';
 import { Database } from '../../database/database.js';
 import { Outbox } from '../../mail/outbox.service.js';
@@ -15,6 +17,7 @@ export class UserAdministrationService extends UserAdministration {
     feed: RevocationFeed,
     audit: Audit,
     outbox: Outbox,
+    @Inject(AUTH_CONFIG) config: AuthConfig,
   ) {
     super(
       database,
@@ -24,6 +27,7 @@ export class UserAdministrationService extends UserAdministration {
       },
       audit,
       outbox,
+      config.SESSION_IDLE_TTL,
     );
   }
 }

@@ -1,4 +1,4 @@
-import { type RawBuilder, sql } from 'kysely';
+import { sql } from 'kysely';
 import type { Actor, Audit } from '../../audit/audit.service.js';
 import type { Database, Queries } from '../../database/database.js';
 import type { Role } from '../../http/access.decorators.js';
@@ -8,36 +8,14 @@ import { canonicalEmail } from '../../users/email.js';
 import { withdrawAddressChanges } from '../../users/one-time-tokens/withdraw-address-changes.js';
 import { forgetGuesses } from '../lockout/forget-guesses.js';
 import type { RevocationReason } from '../sessions/sessions.service.js';
+import {
+  type AdministeredUser,
+  findUser,
+  type InspectedUser,
+  listUsers,
+  type UserQuery,
+} from './administered-user.js';
 import { lockOtherAdmins } from './last-admin.js';
-
-/** An account as an administrator sees it. */
-export interface AdministeredUser {
-  readonly id: string;
-  readonly email: string;
-  readonly name: string | null;
-  readonly role: Role;
-  readonly isEmailVerified: boolean;
-  readonly disabledAt: Date | null;
-  /** Since when the password counts as known to others, and opens nothing. */
-  readonly passwordCompromisedAt: Date | null;
-  readonly hasPassword: boolean;
-  readonly hasTotp: boolean;
-  readonly passkeys: number;
-  readonly recoveryCodes: number;
-  readonly liveSessions: number;
-  readonly createdAt: Date;
-}
-
-/** Which accounts are listed, and from where on. */
-export interface UserQuery {
-  /** Of the canonical address, in any case. */
-  readonly emailPrefix?: string;
-  readonly role?: Role;
-  readonly state?: 'enabled' | 'disabled';
-  /** The id of the last one of the page before. */
-  readonly after?: string;
-  readonly limit: number;
-}
 
 /** What is to be changed. */
 export interface UserChange {
@@ -48,7 +26,7 @@ export interface UserChange {
 }
 
 export type ChangeOutcome =
-  | { readonly status: 'changed'; readonly user: AdministeredUser }
+  | { readonly status: 'changed'; readonly user: InspectedUser }
   | { readonly status: 'not_found' | 'last_admin' };
 
 /** Who does it, and from where. */
@@ -67,22 +45,6 @@ export interface SessionEnding {
 /** Seconds for which a mail with a link to a new password is worth sending. */
 const RESET_USEFUL_FOR = 3600;
 
-interface Row {
-  id: string;
-  email: string;
-  name: string | null;
-  role: Role;
-  email_verified_at: Date | string | null;
-  disabled_at: Date | string | null;
-  password_compromised_at: Date | string | null;
-  has_password: boolean;
-  has_totp: boolean;
-  passkeys: number | string;
-  recovery_codes: number | string;
-  live_sessions: number | string;
-  created_at: Date | string;
-}
-
 /** What administrators do to accounts of others, over HTTP and on the command line alike. */
 export class UserAdministration {
   constructor(
@@ -90,27 +52,18 @@ export class UserAdministration {
     private readonly sessions: SessionEnding,
     private readonly audit: Audit,
     private readonly outbox: Outbox,
+    /** SESSION_IDLE_TTL, in seconds. */
+    private readonly idleTtl: number,
   ) {}
 
-  /** The accounts that a query means, by id: UUIDv7, so in the order in which they were made. */
-  async list({ emailPrefix, role, state, after, limit }: UserQuery): Promise<AdministeredUser[]> {
-    const conditions = [
-      sql`true`,
-      ...(emailPrefix === undefined ? [] : [sql`u.email_canonical like ${likePrefix(emailPrefix)}`]),
-      ...(role === undefined ? [] : [sql`u.role = ${role}`]),
-      ...(state === undefined ? [] : [sql`(u.disabled_at is null) = ${state === 'enabled'}`]),
-      ...(after === undefined ? [] : [sql`u.id > ${after}::uuid`]),
-    ];
-    const rows = await this.database.query(
-      sql<Row>`${SELECT} where ${sql.join(conditions, sql` and `)} order by u.id limit ${limit}`,
-    );
-    return rows.map(read);
+  /** The accounts that a query means. */
+  list(query: UserQuery): Promise<AdministeredUser[]> {
+    return listUsers(this.database, query, this.idleTtl);
   }
 
-  /** The account with this id; null if there is none. */
-  async find(id: string, queries: Queries = this.database): Promise<AdministeredUser | null> {
-    const [row] = await queries.query(sql<Row>`${SELECT} where u.id = ${id}`);
-    return row ? read(row) : null;
+  /** The account with this id, with the locks on it; null if there is none. */
+  find(id: string, queries: Queries = this.database): Promise<InspectedUser | null> {
+    return findUser(queries, id, this.idleTtl);
   }
 
   /**
@@ -133,7 +86,8 @@ export class UserAdministration {
       const wasAdmin = before.role === 'admin' && before.disabled_at === null;
       if (takesAway && wasAdmin && others === 0) return { status: 'last_admin' };
       const record = (
-        kind: 'user_role_changed' | 'user_disabled' | 'user_enabled' | 'user_reset',
+        kind:
+          'user_role_changed' | 'user_disabled' | 'user_enabled' | 'user_reset' | 'password_reset_requested',
         role?: Role,
       ) =>
         this.audit.record(
@@ -163,9 +117,11 @@ export class UserAdministration {
           kind: 'reset_password',
           userId: null,
           recipient: canonicalEmail(before.email),
+          params: { by: 'admin' },
           usefulFor: RESET_USEFUL_FOR,
         });
         await record('user_reset');
+        await record('password_reset_requested');
       }
       await tx.afterCommit(() => this.sessions.catchUp());
       const user = await this.find(id, tx);
@@ -177,18 +133,45 @@ export class UserAdministration {
   async removeFactors(id: string, { actor, client }: Doer): Promise<boolean> {
     return this.database.transaction(async (tx) => {
       const [user] = await tx.query(
-        sql<{ email: string }>`select email from users where id = ${id} for no key update`,
+        sql<{ email: string; has_password: boolean }>`select email,
+            password_hash is not null and password_compromised_at is null as has_password
+          from users where id = ${id} for no key update`,
       );
       if (!user) return false;
       for (const table of ['totp_authenticators', 'passkeys', 'recovery_codes'])
         await tx.query(sql`delete from ${sql.table(table)} where user_id = ${id}`);
       await forgetGuesses(tx, canonicalEmail(user.email) ?? user.email, 'all');
       await this.endEverything(tx, id, 'ended_by_admin');
-      await this.outbox.add(tx, { kind: 'sign_in_reset', userId: id, recipient: user.email });
+      await this.outbox.add(tx, {
+        kind: 'sign_in_reset',
+        userId: id,
+        recipient: user.email,
+        params: { password: user.has_password ? 'kept' : 'none' },
+      });
       await this.audit.record(
         { kind: 'user_reset', userId: id, actor, ...(client && { client }), details: { factors: 'removed' } },
         tx,
       );
+      return true;
+    });
+  }
+
+  /**
+   * Forgets all guesses at an account: whatever is locked opens at once, and the password stays.
+   *
+   * @returns whether there were any; null if there is no such account.
+   */
+  async unlock(id: string, { actor, client }: Doer): Promise<boolean | null> {
+    return this.database.transaction(async (tx) => {
+      const [user] = await tx.query(
+        sql<{
+          email_canonical: string;
+        }>`select email_canonical from users where id = ${id} for no key update`,
+      );
+      if (!user) return null;
+      const counters = await forgetGuesses(tx, user.email_canonical, 'all');
+      if (counters === 0) return false;
+      await this.audit.record({ kind: 'user_unlocked', userId: id, actor, ...(client && { client }) }, tx);
       return true;
     });
   }
@@ -199,36 +182,4 @@ export class UserAdministration {
     await tx.query(sql`delete from mfa_challenges where user_id = ${id}`);
     await withdrawAddressChanges(tx, id, null);
   }
-}
-
-const SELECT: RawBuilder<Row> = sql<Row>`select u.id, u.email, u.name, u.role, u.email_verified_at, u.disabled_at, u.password_compromised_at,
-    u.password_hash is not null as has_password, u.created_at,
-    exists (select 1 from totp_authenticators t where t.user_id = u.id and t.confirmed_at is not null) as has_totp,
-    (select count(*) from passkeys p where p.user_id = u.id) as passkeys,
-    (select count(*) from recovery_codes r where r.user_id = u.id) as recovery_codes,
-    (select count(*) from sessions s where s.user_id = u.id and s.revoked_at is null and s.expires_at > now()) as live_sessions
-  from users u`;
-
-function read(row: Row): AdministeredUser {
-  return {
-    id: row.id,
-    email: row.email,
-    name: row.name,
-    role: row.role,
-    isEmailVerified: row.email_verified_at !== null,
-    disabledAt: row.disabled_at === null ? null : new Date(row.disabled_at),
-    passwordCompromisedAt:
-      row.password_compromised_at === null ? null : new Date(row.password_compromised_at),
-    hasPassword: row.has_password,
-    hasTotp: row.has_totp,
-    passkeys: Number(row.passkeys),
-    recoveryCodes: Number(row.recovery_codes),
-    liveSessions: Number(row.live_sessions),
-    createdAt: new Date(row.created_at),
-  };
-}
-
-/** A pattern for LIKE that takes the text literally. */
-function likePrefix(prefix: string): string {
-  return `${prefix.toLowerCase().replace(/[\\%_]/g, '\\$&')}%`;
 }

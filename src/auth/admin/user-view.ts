@@ -1,5 +1,5 @@
-import type { AdministeredUserView } from './admin.dto.js';
-import type { AdministeredUser } from './user-administration.js';
+import type { AdministeredUserView, InspectedUserView } from './admin.dto.js';
+import type { AdministeredUser, InspectedUser } from './administered-user.js';
 
 /** An account as replies and the command line show it. */
 export function userView(user: AdministeredUser): AdministeredUserView {
@@ -20,4 +20,10 @@ export function userView(user: AdministeredUser): AdministeredUserView {
     live_sessions: user.liveSessions,
     created_at: user.createdAt.toISOString(),
   };
+}
+
+/** The same of one that was looked at by itself. */
+export function inspectedView(user: InspectedUser): InspectedUserView {
+  const locks = user.locks.map(({ until, ...lock }) => ({ ...lock, until: until?.toISOString() ?? null }));
+  return { ...userView(user), locks };
 }

@@ -21,18 +21,20 @@ export function counterLock(subject: Buffer): RawBuilder<unknown> {
  * and what it shares with the nodes.
  *
  * @param tx the transaction of what makes them void: a reset, an administrator's help, a deletion.
+ * @returns how many counters there were.
  */
 export async function forgetGuesses(
   tx: Queries,
   emailCanonical: string,
   authenticator: GuessableAuthenticator | 'all',
-): Promise<void> {
+): Promise<number> {
   const subject = subjectOf(emailCanonical);
-  await tx.query(
+  const rows = await tx.query(
     sql`with locked as materialized (select ${counterLock(subject)})
         delete from guess_counters where (authenticator, subject, network) in (
           select authenticator, subject, network from guess_counters
           where subject = ${subject} and ${authenticator} in (authenticator, 'all') and exists (select 1 from locked)
-          order by authenticator, network desc for update)`,
+          order by authenticator, network desc for update) returning 1`,
   );
+  return rows.length;
 }

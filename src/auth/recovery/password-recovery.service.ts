@@ -13,7 +13,7 @@ import { PasswordChanges } from '../../users/passwords/password-changes.service.
 import type { WeakPassword } from '../../users/passwords/password-policy.service.js';
 import { Lockout } from '../lockout/lockout.service.js';
 import { AccountClaims } from '../verification/account-claims.service.js';
-import { origin, TokenMails, wasComposed } from '../verification/token-mails.service.js';
+import { clientOf, origin, TokenMails, wasComposed } from '../verification/token-mails.service.js';
 
 export type ResetOutcome =
   | { readonly status: 'reset' }
@@ -50,7 +50,7 @@ export class PasswordRecovery implements OnModuleInit {
       kind: 'reset_password',
       userId: null,
       recipient: requireCanonical(email),
-      params: origin(client),
+      params: { ...origin(client), request_id: client.requestId },
       usefulFor: TOKEN_TTL.reset_password,
     });
     this.log('password_reset_requested', client, { email: maskEmail(email) });
@@ -89,8 +89,8 @@ export class PasswordRecovery implements OnModuleInit {
         from users where id = ${userId} for no key update`,
     );
     if (!user || !(await this.tokens.consume(tx, token, 'reset_password'))) return false;
+    const isStripped = !user.is_verified && (await this.claims.takeOver(tx, userId, 'password_reset'));
     if (user.is_verified) await this.claims.endEverything(tx, userId, null, 'password_reset');
-    else await this.claims.takeOver(tx, userId, 'password_reset');
     await this.claims.prove(tx, userId);
     await this.passwords.store(tx, userId, hash);
     await this.lockout.clear(tx, requireCanonical(user.email));
@@ -101,7 +101,7 @@ export class PasswordRecovery implements OnModuleInit {
       kind: 'password_changed',
       userId,
       recipient: user.email,
-      params: origin(client),
+      params: { ...origin(client), ...(isStripped && { factors: 'removed' }) },
     });
     return true;
   }
@@ -120,7 +120,12 @@ export class PasswordRecovery implements OnModuleInit {
       email: user.email,
     });
     if (!params) return null;
-    if (!wasComposed(job)) await this.audit.record({ kind: 'password_reset_requested', userId: user.id }, tx);
+    // What an administrator asks for is recorded when they do.
+    if (!wasComposed(job) && job.params['by'] !== 'admin')
+      await this.audit.record(
+        { kind: 'password_reset_requested', userId: user.id, client: clientOf(job.params) },
+        tx,
+      );
     return { recipient: user.email, params };
   }
 

@@ -2,6 +2,7 @@ import ipaddr from 'ipaddr.js';
 import { type RawBuilder, sql } from 'kysely';
 import type { Database, Queries } from '../../database/database.js';
 import { isNotCutOff } from './cut-off.js';
+import { isLive } from './session-state.js';
 import type { RevocationReason } from './sessions.service.js';
 
 /** Which live sessions are meant: those that all of this holds for. */
@@ -24,6 +25,8 @@ export interface SelectedSession {
   readonly strategy: string;
   readonly createdAt: Date;
   readonly ip: string | null;
+  /** Whether it is used at all: one that idled too long is selected, too, so that it stays dead whatever is set later. */
+  readonly isLive: boolean;
 }
 
 interface Row {
@@ -32,6 +35,7 @@ interface Row {
   strategy: string;
   created_at: Date | string;
   ip: string | null;
+  is_live: boolean;
 }
 
 /** Sessions that are ended in one statement: few enough that nobody waits long behind their locks. */
@@ -42,13 +46,18 @@ export function isNetwork(text: string): boolean {
   return ipaddr.isValidCIDR(text);
 }
 
-/** The sessions that are meant and not revoked, the oldest first. */
+/**
+ * The sessions that are meant and not revoked, the oldest first.
+ *
+ * @param idleTtl SESSION_IDLE_TTL, in seconds.
+ */
 export async function selectSessions(
   database: Database,
   selection: SessionSelection,
+  idleTtl: number,
 ): Promise<SelectedSession[]> {
   const rows = await database.query(
-    sql<Row>`select s.id, s.user_id, s.strategy, s.created_at, s.ip from sessions s
+    sql<Row>`select s.id, s.user_id, s.strategy, s.created_at, s.ip, ${isLive(idleTtl)} as is_live from sessions s
       where ${await conditionOf(database, selection)} and s.revoked_at is null and ${isNotCutOff} and s.expires_at > now()
       order by s.created_at, s.id`,
   );
@@ -58,6 +67,7 @@ export async function selectSessions(
     strategy: row.strategy,
     createdAt: new Date(row.created_at),
     ip: row.ip,
+    isLive: row.is_live,
   }));
 }
 

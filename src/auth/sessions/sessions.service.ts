@@ -113,8 +113,8 @@ export class SessionsService {
   }
 
   /** The live sessions of a person, the newest first. */
-  async listOfUser(userId: string): Promise<SessionListing[]> {
-    const rows = await this.database.query(
+  async listOfUser(userId: string, queries: Queries = this.database): Promise<SessionListing[]> {
+    const rows = await queries.query(
       sql<ListingRow>`select s.id, s.strategy, s.created_at, s.last_used_at, s.ip, s.user_agent
         from sessions s where s.user_id = ${userId} and ${this.isLive} order by s.created_at desc, s.id desc`,
     );

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import type { AuthConfig } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
-import { Database } from '../../database/database.js';
+import { Database, type Queries } from '../../database/database.js';
 import type { LiveSession } from '../sessions/session-state.js';
 import { SecondFactors } from '../mfa/second-factors.service.js';
 import { SessionsService } from '../sessions/sessions.service.js';
@@ -26,6 +26,16 @@ export class Freshness {
     const found = await this.sessions.findById(session.sessionId);
     if (found?.state !== 'live' || !this.isRecent(found.session)) return false;
     return hasFactor(found.session) || !(await this.factors.has(session.userId));
+  }
+
+  /**
+   * Whether a person with a second factor has yet to show it: for what a right password is proof enough of otherwise.
+   *
+   * @param queries a transaction that holds the account and has read the session, where it must stay true.
+   */
+  async lacksFactor(session: LiveSession, queries?: Queries): Promise<boolean> {
+    if (!(await this.factors.has(session.userId, queries))) return false;
+    return queries ? !(this.isRecent(session) && hasFactor(session)) : !(await this.isFresh(session));
   }
 
   private isRecent({ authenticatedAt }: LiveSession): boolean {

@@ -50,7 +50,10 @@ export class StepUpController {
       throw new Problem(
         'reauthentication_failed',
         outcome.reason === 'compromised'
-          ? { detail: 'The password counts as known to others. Change it first, with POST /password.' }
+          ? {
+              detail:
+                'The password counts as known to others. Change it first, by POST /password or POST /password/forgot.',
+            }
           : {},
       );
     this.credentials.write(reply, outcome.signedIn);

@@ -6,7 +6,7 @@ import { withdrawAddressChanges } from '../../users/one-time-tokens/withdraw-add
 import { type RevocationReason, SessionsService } from '../sessions/sessions.service.js';
 
 /** What only their owners put into accounts, so that it is nobody's until one is known. */
-const TABLES = ['passkeys', 'totp_authenticators', 'recovery_codes', 'known_devices'] as const;
+const FACTOR_TABLES = ['passkeys', 'totp_authenticators', 'recovery_codes'] as const;
 
 /**
  * Accounts and those who own their addresses. Anybody can make an account with the address of somebody else, and wait: once
@@ -44,12 +44,20 @@ export class AccountClaims {
     await withdrawAddressChanges(tx, userId, null);
   }
 
-  /** `endEverything`, and the factors and the name go too: whose they are was never proved. */
-  async takeOver(tx: Queries, userId: string, reason: RevocationReason): Promise<void> {
+  /**
+   * `endEverything`, and the factors and the name go too: whose they are was never proved.
+   *
+   * @returns whether there were factors.
+   */
+  async takeOver(tx: Queries, userId: string, reason: RevocationReason): Promise<boolean> {
     await this.endEverything(tx, userId, null, reason);
-    for (const table of TABLES)
+    let removed = 0;
+    for (const table of FACTOR_TABLES)
+      removed += (await tx.query(sql`delete from ${sql.table(table)} where user_id = ${userId} returning 1`))
+        .length;
+    for (const table of ['known_devices', 'webauthn_challenges'])
       await tx.query(sql`delete from ${sql.table(table)} where user_id = ${userId}`);
-    await tx.query(sql`delete from webauthn_challenges where user_id = ${userId}`);
     await tx.query(sql`update users set name = null, webauthn_handle = null where id = ${userId}`);
+    return removed > 0;
   }
 }

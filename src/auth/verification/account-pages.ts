@@ -1,15 +1,25 @@
-/** A page that the link of a mail opens. */
+/** A page that a mail leads to. */
 export interface AccountPage {
   readonly path: string;
   readonly title: string;
   readonly says: string;
-  /** The call that the token goes to, in the body. */
+  /** The call that all goes to, in the body. */
   readonly call: string;
+  /** Whether the link of the mail brings a token, without which the page is of no use. */
+  readonly token: 'brought' | 'none';
   /** The name of the field that the page asks for; none where a click is enough. */
-  readonly field?: 'new_password';
+  readonly field?: keyof typeof INPUTS;
   readonly button: string;
   readonly done: string;
 }
+
+/** What a page can ask for. */
+const INPUTS = {
+  new_password: `<label for="field">New password</label>
+<input id="field" name="new_password" type="password" autocomplete="new-password" required>`,
+  email: `<label for="field">E-mail address</label>
+<input id="field" name="email" type="email" autocomplete="email" required>`,
+};
 
 /**
  * Nothing happens before a click: mail gateways open links, and some run their scripts. Whoever did not sign up must be able to
@@ -21,6 +31,7 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
     title: 'Confirm your e-mail address',
     says: 'Confirm only if you made the account yourself. If somebody else used your address, close this page: the account stays unconfirmed.',
     call: '/email/verify',
+    token: 'brought',
     button: 'Confirm',
     done: 'Your address is confirmed. You can sign in now.',
   },
@@ -29,17 +40,29 @@ export const ACCOUNT_PAGES: readonly AccountPage[] = [
     title: 'Confirm your new e-mail address',
     says: 'Confirm only if you asked to change the address of your account to this one.',
     call: '/email/verify',
+    token: 'brought',
     button: 'Confirm',
     done: 'Your account has its new address. Sign in with it from now on.',
   },
   {
     path: '/account/reset-password',
     title: 'Choose another password',
-    says: 'A few unrelated words are long enough and easy to remember. You are signed out everywhere once it is changed.',
+    says: 'A few unrelated words are long enough and easy to remember. You are signed out everywhere once it is changed. If this address was never confirmed before, passkeys, authenticator app and recovery codes of the account are removed, too: somebody else could have put them there.',
     call: '/password/reset',
+    token: 'brought',
     field: 'new_password',
     button: 'Change the password',
-    done: 'Your password is changed. Sign in with it now.',
+    done: 'Your password is changed. Sign in with it now. A mail says whether passkeys, authenticator app and recovery codes were removed.',
+  },
+  {
+    path: '/account/password',
+    title: 'Ask for another password',
+    says: 'The address of your account gets a mail with a link. Choosing another password by it signs you out everywhere.',
+    call: '/password/forgot',
+    token: 'none',
+    field: 'email',
+    button: 'Send the link',
+    done: 'If there is an account with this address, a mail with a link is on its way. It works once, for an hour.',
   },
 ];
 
@@ -49,11 +72,8 @@ export const ACCOUNT_PAGE_POLICY =
   "frame-ancestors 'none'; base-uri 'none'; form-action 'none'";
 
 /** A page's HTML: it is the same for everybody, and holds nothing of the request. */
-export function accountPageHtml({ title, says, call, field, button, done }: AccountPage): string {
-  const input = field
-    ? `<label for="field">New password</label>
-<input id="field" name="${field}" type="password" autocomplete="new-password" required>`
-    : '';
+export function accountPageHtml({ title, says, call, token, field, button, done }: AccountPage): string {
+  const input = field ? INPUTS[field] : '';
   return `<!doctype html>
 <html lang="en">
 <head>
@@ -67,7 +87,7 @@ export function accountPageHtml({ title, says, call, field, button, done }: Acco
 <main>
 <h1>${title}</h1>
 <noscript><p>This page needs JavaScript.</p></noscript>
-<form id="form" data-call="${call}" data-done="${done}" hidden>
+<form id="form" data-call="${call}" data-token="${token}" data-done="${done}" hidden>
 <p>${says}</p>
 ${input}
 <button type="submit">${button}</button>
@@ -99,12 +119,13 @@ function takeToken() {
   history.replaceState(null, '', location.pathname);
   if (found === null && token !== null) return;
   token = found;
-  form.hidden = token === null;
-  status.textContent = token === null ? 'Open the link of the mail once more: it has a part that is missing here.' : '';
+  const isComplete = token !== null || form.dataset.token === 'none';
+  form.hidden = !isComplete;
+  status.textContent = !isComplete ? 'Open the link of the mail once more: it has a part that is missing here.' : '';
 }
 
 async function send() {
-  const body = { token, ...Object.fromEntries(new FormData(form)) };
+  const body = { ...(form.dataset.token === 'brought' && { token }), ...Object.fromEntries(new FormData(form)) };
   const reply = await fetch(form.dataset.call, {
     method: 'POST',
     credentials: 'omit',
@@ -119,9 +140,10 @@ async function send() {
     return form.dataset.done;
   }
   const problem = await reply.json();
-  return problem.code === 'token_invalid'
-    ? 'This link does not work any more: it was used, is too old, or a newer one was sent.'
-    : problem.detail;
+  if (problem.code === 'token_invalid')
+    return 'This link does not work any more: it was used, is too old, or a newer one was sent.';
+  if (problem.errors && form.dataset.token === 'none') return 'This is no e-mail address.';
+  return problem.detail;
 }
 
 form.addEventListener('submit', async (event) => {

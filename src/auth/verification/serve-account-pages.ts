@@ -8,7 +8,7 @@ import {
 } from './account-pages.js';
 
 /**
- * Serves the pages that links of mails lead to. They are public and stand before the guards, though not before the rate limit
+ * Serves the pages that mails lead to. They are public and stand before the guards, though not before the rate limit
  * for all requests. Like every reply they are not stored, and send no referrer.
  */
 export function serveAccountPages(app: NestFastifyApplication): void {

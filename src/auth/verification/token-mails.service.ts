@@ -59,3 +59,8 @@ export function wasComposed({ params }: MailJob): boolean {
 export function origin({ ip, userAgent }: Client): MailParams {
   return { ip, user_agent: userAgent ?? '' };
 }
+
+/** Who `origin` was made of, with the `request_id` beside it. */
+export function clientOf({ ip = '', user_agent: userAgent, request_id: requestId = '' }: MailParams): Client {
+  return { ip, userAgent: userAgent || null, requestId };
+}
