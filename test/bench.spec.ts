@@ -76,6 +76,25 @@ once('npm run bench', () => {
 
 describe('npm run bench on a server', () => {
   itOnServer(
+    'profiles GET /me, and tells what each layer takes',
+    async () => {
+      const output = join(folder, 'me.cpuprofile');
+      const env = { BENCH_DATABASE_URL: serverUrl ?? '' };
+      const { code, stdout } = await bench('profile.mjs', ['--output', output], env);
+      expect(code).toBe(0);
+      const rows = [...stdout.matchAll(/^\| (?<layer>[a-zA-Z(][^|]*?) +\| +(?<share>[\d.]+) % \|/gm)];
+      const layers = rows.map(({ groups }) => groups?.['layer']);
+      for (const layer of ['Nest', 'Fastify', 'rate limit', 'log line (pino)'])
+        expect(layers).toContain(layer);
+      expect(layers.join()).toMatch(/authentication .*node:http/);
+      const sum = rows.reduce((all, { groups }) => all + Number(groups?.['share']), 0);
+      expect(Math.round(sum)).toBe(100);
+      expect(JSON.parse(readFileSync(output, 'utf8'))).toHaveProperty('samples');
+    },
+    PATIENCE,
+  );
+
+  itOnServer(
     'ends with an error where a target answers something else than who is signed in',
     async () => {
       const args = ['--targets', 'traffy-session', '--set', 'RATE_LIMIT_DEFAULT=100/1m'];
