@@ -12,9 +12,11 @@ RUN npm run build
 FROM node:24.21.0-bookworm-slim AS dependencies
 WORKDIR /app
 COPY package.json package-lock.json .npmrc ./
-# Production always has a DATABASE_URL, and the embedded database is loaded only without one.
+# What a running service never reads: the embedded database (production always has a DATABASE_URL), the compiler that the
+# build plugin of @nestjs/swagger asks for, types, and maps of sources that are not there.
 RUN npm ci --omit=dev \
-  && rm -rf node_modules/@mikro-orm/pglite node_modules/@electric-sql
+  && rm -rf node_modules/@mikro-orm/pglite node_modules/@electric-sql node_modules/typescript \
+  && find node_modules -type f -regex '.*\.\(map\|d\.[cm]?ts\)' -delete
 
 FROM node:24.21.0-bookworm-slim
 ENV APP_ENV=production NODE_ENV=production

@@ -1,13 +1,5 @@
 import { spawnSync } from 'node:child_process';
-import {
-  copyFileSync,
-  lstatSync,
-  mkdirSync,
-  readdirSync,
-  readFileSync,
-  rmSync,
-  writeFileSync,
-} from 'node:fs';
+import { copyFileSync, lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { mebibytes } from '../harness/report.mjs';
 import { root } from '../harness/server.mjs';
@@ -15,9 +7,6 @@ import { PEERS } from '../harness/targets.mjs';
 
 /** What better-auth needs to do the same in an Express server on PostgreSQL. */
 const BETTER_AUTH = ['argon2', 'better-auth', 'express', 'pg'];
-
-/** What the Docker image leaves out, because production has a server. */
-const EMBEDDED = ['@mikro-orm/pglite', '@electric-sql'];
 
 /** How many of the largest packages are named. */
 const LARGEST = 10;
@@ -34,9 +23,22 @@ export function measureInstalls(folder) {
     copyFileSync(join(root, file), join(traffy, file));
   npm(traffy, 'ci', '--omit=dev');
   const whole = { name: 'traffy', ...sizeOf(traffy), built_mib: mebibytes(bytesIn(join(root, 'dist'))) };
-  for (const name of EMBEDDED) rmSync(join(traffy, 'node_modules', name), { recursive: true, force: true });
-  const image = { ...whole, name: 'traffy, without the embedded database', ...sizeOf(traffy) };
+  shell(traffy, slimming());
+  const image = { ...whole, name: 'traffy, as in the Docker image', ...sizeOf(traffy) };
   return [whole, image, betterAuth(join(folder, 'better-auth'))];
+}
+
+/** What the Dockerfile does to the install, as a command of a shell. */
+function slimming() {
+  const file = readFileSync(join(root, 'Dockerfile'), 'utf8');
+  const found = /^RUN npm ci --omit=dev \\\n {2}&& (?<rest>(?:.*\\\n)*.*)$/m.exec(file);
+  if (!found) throw new Error('the Dockerfile has another install than is looked for here');
+  return found.groups.rest;
+}
+
+function shell(folder, command) {
+  const { status, stderr } = spawnSync('sh', ['-ec', command], { cwd: folder, encoding: 'utf8' });
+  if (status !== 0) throw new Error(`${command}\nfailed:\n${stderr}`);
 }
 
 /** The peer alone, in the versions of the peers' lockfile. */
