@@ -6,7 +6,7 @@ import { chromiumPath, openPage } from './support/browser.js';
 import { onServer } from './support/database.js';
 import { mailsTo, mailTo, settleMails } from './support/mailbox.js';
 import { freshEmail, PASSWORD, signIn, signUp, STRATEGIES } from './support/strategies.js';
-import { tellsApart } from './support/timing.js';
+import { isToldApart } from './support/timing.js';
 
 const OTHER = 'another quiet passphrase';
 const FORM = /^trf_ot_[A-Za-z0-9_-]{43}$/;
@@ -130,18 +130,21 @@ describe('links to another password', () => {
 
   it('E1, incident 35: a known and an unknown address take the same time', async () => {
     const known = await verified(app);
-    const times: Record<'known' | 'unknown', number[]> = { known: [], unknown: [] };
-    for (let round = 0; round < 60; round += 1) {
-      for (const which of round % 2 ? (['known', 'unknown'] as const) : (['unknown', 'known'] as const)) {
-        const email = which === 'known' ? known : freshEmail();
-        const start = performance.now();
-        await app.client.post('/password/forgot', { email });
-        times[which].push(performance.now() - start);
-        // What is done behind the reply is not part of it.
-        await settleMails(app);
+    const measure = async () => {
+      const times: Record<'known' | 'unknown', number[]> = { known: [], unknown: [] };
+      for (let round = 0; round < 60; round += 1) {
+        for (const which of round % 2 ? (['known', 'unknown'] as const) : (['unknown', 'known'] as const)) {
+          const email = which === 'known' ? known : freshEmail();
+          const start = performance.now();
+          await app.client.post('/password/forgot', { email });
+          times[which].push(performance.now() - start);
+          // What is done behind the reply is not part of it.
+          await settleMails(app);
+        }
       }
-    }
-    expect(tellsApart(times.known, times.unknown)).toBe(false);
+      return [times.known, times.unknown];
+    };
+    expect(await isToldApart(measure)).toEqual([false]);
   });
 
   it('E1, fault 18: nor does a mail server that fails show in the answer', async () => {

@@ -10,7 +10,7 @@ import { openShared, type Sharing, startApp, type TestApp } from './support/app.
 import type { Reply } from './support/client.js';
 import { allMails, mailsTo, mailTo, settleMails } from './support/mailbox.js';
 import { freshEmail, PASSWORD, type SignedIn, signIn, signUp, STRATEGIES } from './support/strategies.js';
-import { tellsApart } from './support/timing.js';
+import { isToldApart } from './support/timing.js';
 
 const MINE = 'an owner chooses this one';
 const OUTSIDE = { strict: false };
@@ -417,33 +417,34 @@ describe('AUTH_REQUIRE_VERIFIED_EMAIL=true', () => {
     const taken = await signUp(app);
     await prove(app, taken);
     const unproved = await signUp(app);
-    const shapes = [];
+    const shapes: unknown[] = [];
     const ids = new Set();
-    const times: number[][] = [[], [], []];
-    const rounds = 12;
-    for (let round = 0; round < rounds; round += 1) {
-      const addresses = [freshEmail(), taken, unproved];
-      for (const turn of addresses.keys()) {
-        const i = (turn + round) % addresses.length;
-        const email = addresses[i];
-        await settleMails(app);
-        const start = performance.now();
-        const { status, body, headers, setCookies } = await app.client.post('/signup', {
-          email,
-          password: MINE,
-        });
-        times[i]?.push(performance.now() - start);
-        ids.add(body['id']);
-        const { id: _id, ...fixed } = body;
-        shapes.push({ status, fixed, keys: Object.keys(headers).toSorted(), setCookies });
-        expect(body['id']).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+    const measure = async () => {
+      const times: number[][] = [[], [], []];
+      for (let round = 0; round < 12; round += 1) {
+        const addresses = [freshEmail(), taken, unproved];
+        for (const turn of addresses.keys()) {
+          const i = (turn + round) % addresses.length;
+          const email = addresses[i];
+          await settleMails(app);
+          const start = performance.now();
+          const { status, body, headers, setCookies } = await app.client.post('/signup', {
+            email,
+            password: MINE,
+          });
+          times[i]?.push(performance.now() - start);
+          ids.add(body['id']);
+          const { id: _id, ...fixed } = body;
+          shapes.push({ status, fixed, keys: Object.keys(headers).toSorted(), setCookies });
+          expect(body['id']).toMatch(/^[0-9a-f]{8}-[0-9a-f]{4}-7/);
+        }
       }
-    }
+      return times;
+    };
+    expect(await isToldApart(measure)).toEqual([false, false]);
     for (const shape of shapes) expect(shape).toEqual(shapes[0]);
-    expect(shapes[0]?.status).toBe(201);
-    expect(ids.size).toBe(3 * rounds);
-    const [free = [], ...others] = times;
-    expect(others.map((other) => tellsApart(free, other))).toEqual([false, false]);
+    expect(shapes[0]).toHaveProperty('status', 201);
+    expect(ids.size).toBe(shapes.length);
     expect(await mailsTo(app, taken, 'signup_attempt')).toHaveLength(5);
     expect((await login(app, taken)).status).toBe(200);
     expect((await login(app, taken, MINE)).status).toBe(401);
