@@ -143,17 +143,24 @@ export function liveSessions(verdicts: readonly Verdict[]): LiveSession[] {
   return verdicts.flatMap((verdict) => (verdict.status === 'live' ? [verdict.session] : []));
 }
 
+/** One pass: every request comes by here. */
 function summarize(verdicts: readonly Verdict[]): Authentication {
-  const live = liveSessions(verdicts);
-  const dead = verdicts.flatMap((verdict) => (verdict.status === 'dead' ? [verdict.dead] : []));
-  return {
-    verdicts,
-    live: live[0] ?? null,
-    dead:
-      dead.find(({ action }) => action === 'refresh') ??
-      dead.find(({ reason }) => reason !== 'invalid') ??
-      dead[0] ??
-      null,
-    hasConflict: new Set(live.map(({ userId }) => userId)).size > 1,
-  };
+  let live: LiveSession | null = null;
+  let dead: DeadCredential | null = null;
+  let hasConflict = false;
+  for (const verdict of verdicts) {
+    if (verdict.status === 'live') {
+      live ??= verdict.session;
+      hasConflict ||= verdict.session.userId !== live.userId;
+    } else if (dead === null || usefulness(verdict.dead) > usefulness(dead)) {
+      dead = verdict.dead;
+    }
+  }
+  return { verdicts, live, dead, hasConflict };
+}
+
+/** How much a client can do with the reason: what can be refreshed comes first, then whatever is not merely invalid. */
+function usefulness({ action, reason }: DeadCredential): number {
+  if (action === 'refresh') return 2;
+  return reason === 'invalid' ? 0 : 1;
 }
