@@ -102,7 +102,7 @@ async function built(path) {
 /** Migrates the database and makes the accounts of a round, before anything serves on it. */
 async function fill(env, round, perReason) {
   const { loadConfig } = await built('config/load.config.js');
-  const { ENTITIES } = await built('src/app.factory.js');
+  const { ENTITIES } = await built('src/entities.js');
   const { openDatabase } = await built('src/database/open.database.js');
   const open = await openDatabase(loadConfig(env).database, ENTITIES, () => undefined);
   const argon2id = (memoryCost, timeCost) =>

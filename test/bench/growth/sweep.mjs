@@ -48,7 +48,7 @@ export async function measureSweep(databases, rounds) {
   const { OldSessions } = await built('auth/sessions/old-sessions.js');
   const { RefreshTokens } = await built('auth/strategies/jwt/refresh-tokens.service.js');
   const { openDatabase } = await built('database/open.database.js');
-  const { ENTITIES } = await built('app.factory.js');
+  const { ENTITIES } = await built('entities.js');
   const targets = [];
   for (const { name, databaseUrl } of databases) {
     await addOldSessions(databaseUrl, BATCH * (rounds + 1));
