@@ -1,7 +1,7 @@
 /**
  * What an import of many accounts takes: time, and the most memory that the process held, for 10,000 lines and for 100,000.
  *
- *     npm run build && TEST_DATABASE_URL=postgres://user@127.0.0.1:5432/postgres node test/bench/import.mjs
+ *     npm run build && BENCH_DATABASE_URL=postgres://user@127.0.0.1:5432/postgres node test/bench/import.mjs
  *
  * Each run is a process of its own on a database of its own. Linux only: the kernel keeps the peak of a process.
  */
@@ -15,9 +15,9 @@ import { finished } from 'node:stream/promises';
 import { createDatabase } from './harness/database.mjs';
 import { root } from './harness/server.mjs';
 
-const server = process.env['TEST_DATABASE_URL'];
+const server = process.env['BENCH_DATABASE_URL'];
 if (!server) {
-  process.stderr.write('TEST_DATABASE_URL names no PostgreSQL server\n');
+  process.stderr.write('BENCH_DATABASE_URL names no PostgreSQL server\n');
   process.exit(2);
 }
 const folder = mkdtempSync(join(tmpdir(), 'traffy-bench-'));

@@ -2,7 +2,7 @@
  * How long a revoked credential lives on other nodes: three real processes on one PostgreSQL server, credentials that
  * every node remembers, a sign-out on the first, and the other two asked again and again until they refuse.
  *
- *     npm run build && TEST_DATABASE_URL=postgres://user@127.0.0.1:5432/postgres npm run bench:revocation
+ *     npm run build && BENCH_DATABASE_URL=postgres://user@127.0.0.1:5432/postgres npm run bench:revocation
  *
  * Prints p50, p99 and the longest, in milliseconds from the arrival of the reply, with NOTIFY and (as behind a pooler)
  * without. Everything is on the loopback address and ends by itself.
@@ -15,9 +15,9 @@ import pg from 'pg';
 import { createDatabase } from './harness/database.mjs';
 import { freePort, root } from './harness/server.mjs';
 
-const server = process.env['TEST_DATABASE_URL'];
+const server = process.env['BENCH_DATABASE_URL'];
 if (!server) {
-  process.stderr.write('TEST_DATABASE_URL names no PostgreSQL server\n');
+  process.stderr.write('BENCH_DATABASE_URL names no PostgreSQL server\n');
   process.exit(2);
 }
 const ROUNDS = { notify: 300, poll: 20 };
