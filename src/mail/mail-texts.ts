@@ -20,13 +20,11 @@ const FACTORS: MailParams = { passkey: 'a passkey', totp: 'an authenticator app'
 const IGNORE = 'If this was not you, ignore this mail: as long as nobody opens the link, nothing changes.';
 
 /** What an owner can do alone, without being signed in. A reset ends every session. */
-function secureIt(): Pick<Told, 'advice' | 'helpPage'> {
-  return {
-    advice:
-      'If this was not you, somebody may have access to your account. Choose another password at once by the link below: that signs out everywhere. Whoever has the password may be reading your mail too: check that account as well.',
-    helpPage: 'password',
-  };
-}
+const SECURE_IT = {
+  advice:
+    'If this was not you, somebody may have access to your account. Choose another password at once by the link below: that signs out everywhere. Whoever has the password may be reading your mail too: check that account as well.',
+  helpPage: 'password',
+} as const satisfies Pick<Told, 'advice' | 'helpPage'>;
 
 /** Every kind, from its parameters and where the service is reached. */
 export const TEXTS: Readonly<Record<MailKind, (params: MailParams, publicUrl: string) => Told>> = {
@@ -69,7 +67,7 @@ export const TEXTS: Readonly<Record<MailKind, (params: MailParams, publicUrl: st
           ]
         : []),
     ],
-    ...secureIt(),
+    ...SECURE_IT,
   }),
   email_changed: (params, url) => ({
     subject: 'Your e-mail address was changed',
@@ -85,20 +83,20 @@ export const TEXTS: Readonly<Record<MailKind, (params: MailParams, publicUrl: st
       `Somebody who is signed in to your account at ${url} asked to change its e-mail address${newAddress(params)}.`,
       'It changes once the new address is confirmed.',
     ],
-    ...secureIt(),
+    ...SECURE_IT,
   }),
   factor_added: (params, url) => ({
     subject: 'A way to sign in was added',
     says: [
       `${capital(nameOf(params))} was added to your account at ${url}. From now on it can be used to sign in.`,
     ],
-    ...secureIt(),
-    advice: `${secureIt().advice} What was added can outlast that: remove it once you have signed in.`,
+    ...SECURE_IT,
+    advice: `${SECURE_IT.advice} What was added can outlast that: remove it once you have signed in.`,
   }),
   factor_removed: (params, url) => ({
     subject: 'A way to sign in was removed',
     says: [`From your account at ${url} ${nameOf(params)} was removed. It can no longer be used to sign in.`],
-    ...secureIt(),
+    ...SECURE_IT,
   }),
   recovery_code_used: ({ left }, url) => ({
     subject: 'A recovery code was used',
@@ -106,26 +104,26 @@ export const TEXTS: Readonly<Record<MailKind, (params: MailParams, publicUrl: st
       `Somebody signed in to your account at ${url} with one of your recovery codes.`,
       ...(left ? [`Codes that are left: ${harmless(left)}. Make new ones before there are none.`] : []),
     ],
-    ...secureIt(),
+    ...SECURE_IT,
   }),
   recovery_codes_made: (_, url) => ({
     subject: 'New recovery codes were made',
     says: [`New recovery codes were made for your account at ${url}. The old ones no longer work.`],
-    ...secureIt(),
+    ...SECURE_IT,
   }),
   new_device: (_, url) => ({
     subject: 'A sign-in from a new device',
     says: [
       `Somebody signed in to your account at ${url} from a device or network that it was not used from before.`,
     ],
-    ...secureIt(),
+    ...SECURE_IT,
   }),
   sign_in_after_failures: ({ failures }, url) => ({
     subject: 'A sign-in after failed attempts',
     says: [
       `Somebody signed in to your account at ${url} after ${failures ? `${harmless(failures)} ` : ''}attempts that failed.`,
     ],
-    ...secureIt(),
+    ...SECURE_IT,
   }),
   account_deleted: (_, url) => ({
     subject: 'Your account was deleted',

@@ -7,6 +7,7 @@ import type { Outbox } from '../../mail/outbox.service.js';
 import { canonicalEmail } from '../../users/email.js';
 import { withdrawAddressChanges } from '../../users/one-time-tokens/withdraw-address-changes.js';
 import { forgetGuesses } from '../lockout/forget-guesses.js';
+import { removeFactors } from '../mfa/remove-factors.js';
 import type { RevocationReason } from '../sessions/sessions.service.js';
 import {
   type AdministeredUser,
@@ -138,8 +139,7 @@ export class UserAdministration {
           from users where id = ${id} for no key update`,
       );
       if (!user) return false;
-      for (const table of ['totp_authenticators', 'passkeys', 'recovery_codes'])
-        await tx.query(sql`delete from ${sql.table(table)} where user_id = ${id}`);
+      await removeFactors(tx, id);
       await forgetGuesses(tx, canonicalEmail(user.email) ?? user.email, 'all');
       await this.endEverything(tx, id, 'ended_by_admin');
       await this.outbox.add(tx, {

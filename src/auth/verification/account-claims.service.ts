@@ -3,10 +3,8 @@ import { sql } from 'kysely';
 import type { Queries } from '../../database/database.js';
 import { OneTimeTokens } from '../../users/one-time-tokens/one-time-tokens.service.js';
 import { withdrawAddressChanges } from '../../users/one-time-tokens/withdraw-address-changes.js';
+import { removeFactors } from '../mfa/remove-factors.js';
 import { type RevocationReason, SessionsService } from '../sessions/sessions.service.js';
-
-/** What only their owners put into accounts, so that it is nobody's until one is known. */
-const FACTOR_TABLES = ['passkeys', 'totp_authenticators', 'recovery_codes'] as const;
 
 /**
  * Accounts and those who own their addresses. Anybody can make an account with the address of somebody else, and wait: once
@@ -51,13 +49,10 @@ export class AccountClaims {
    */
   async takeOver(tx: Queries, userId: string, reason: RevocationReason): Promise<boolean> {
     await this.endEverything(tx, userId, null, reason);
-    let removed = 0;
-    for (const table of FACTOR_TABLES)
-      removed += (await tx.query(sql`delete from ${sql.table(table)} where user_id = ${userId} returning 1`))
-        .length;
+    const hadFactors = await removeFactors(tx, userId);
     for (const table of ['known_devices', 'webauthn_challenges'])
       await tx.query(sql`delete from ${sql.table(table)} where user_id = ${userId}`);
     await tx.query(sql`update users set name = null, webauthn_handle = null where id = ${userId}`);
-    return removed > 0;
+    return hadFactors;
   }
 }

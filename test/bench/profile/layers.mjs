@@ -1,3 +1,7 @@
+const AUTHENTICATION = 'authentication (cookies, Passport, remembered verdict)';
+const RATE_LIMIT = 'rate limit';
+const LOG = 'log line (pino)';
+
 /**
  * The layers, and the functions that open one: a name, and what the file's address must contain. What is called from there on
  * belongs to it, until it calls into another one. Names that no longer exist let their time fall to whoever called them.
@@ -20,7 +24,7 @@ const LAYERS = {
     ['headers', 'fastify/lib/reply.js'],
     ['genReqId', 'src/http/http.adapter'],
   ],
-  'rate limit': [
+  [RATE_LIMIT]: [
     ['countRequest', 'src/throttle/rate-limiter'],
     ['canActivate', 'src/throttle/rate-limit.guard'],
   ],
@@ -28,8 +32,8 @@ const LAYERS = {
     ['requestProblem', 'src/http/http.adapter'],
     ['canActivate', 'src/http/cross-site.guard'],
   ],
-  'authentication (cookies, Passport, remembered verdict)': [['canActivate', 'src/auth/auth.guard']],
-  'log line (pino)': [['LOG', 'pino/lib/tools']],
+  [AUTHENTICATION]: [['canActivate', 'src/auth/auth.guard']],
+  [LOG]: [['LOG', 'pino/lib/tools']],
 };
 const NODE = 'the rest of Node.js';
 /** Whose code goes on by itself after it waited. */
@@ -37,12 +41,12 @@ const BY_FILE = [
   ['node_modules/@nestjs/', 'Nest'],
   ['node_modules/fastify/', 'Fastify'],
   ['node_modules/find-my-way/', 'Fastify'],
-  ['node_modules/pino/', 'log line (pino)'],
-  ['node_modules/sonic-boom/', 'log line (pino)'],
-  ['node_modules/rate-limiter-flexible/', 'rate limit'],
-  ['node_modules/passport', 'authentication (cookies, Passport, remembered verdict)'],
-  ['dist/src/throttle/', 'rate limit'],
-  ['dist/src/auth/', 'authentication (cookies, Passport, remembered verdict)'],
+  ['node_modules/pino/', LOG],
+  ['node_modules/sonic-boom/', LOG],
+  ['node_modules/rate-limiter-flexible/', RATE_LIMIT],
+  ['node_modules/passport', AUTHENTICATION],
+  ['dist/src/throttle/', RATE_LIMIT],
+  ['dist/src/auth/', AUTHENTICATION],
 ];
 const GARBAGE = 'garbage collection (main thread)';
 
