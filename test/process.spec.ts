@@ -95,7 +95,7 @@ describe('starting', () => {
     const second = startProgram({ env });
     const secondOrigin = await second.ready();
     expect(second.stdout()).not.toMatch(/migrating/);
-    expect(secondsToReady(second)).toBeLessThan(5);
+    expect(secondsToReady(second)).toBeLessThan(15);
     expect((await send(secondOrigin, '/login', person)).status).toBe(200);
     expect(await keyIds(secondOrigin)).toEqual(keys);
     expect(second.stderr()).toBe('');

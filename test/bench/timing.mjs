@@ -1,10 +1,11 @@
 /**
  * Whether the time of an answer tells what it does not say: a process of its own, sign-ins that fail for every reason there
- * is, interleaved and in another order each round, and each reason compared with a wrong password.
+ * is, interleaved and in another order each round, and each reason compared with a wrong password; forgotten passwords of
+ * known and unknown addresses; and sign-ups with free and taken ones.
  *
  *     npm run build && npm run bench:timing [-- --json] [-- --samples=400]
  *
- * Runs on an embedded database, or on a new database of the server that DATABASE_URL names. Of each pair it prints the
+ * Runs on an embedded database, or on a new database of the server that BENCH_DATABASE_URL names. Of each pair it prints the
  * medians, their difference with a 99 % interval (bootstrap) and the two-sided p of Mann and Whitney's test. A pair fails if
  * the difference is clear (p < 0.001, and 0 outside the interval) and more than BOUND. Ends with 1 if one fails, with 2 if it
  * could not measure; within five minutes.
@@ -32,6 +33,8 @@ const WARM_UP = 8;
 const RESAMPLES = 1_000;
 /** Guesses at one account: fewer than those from which on each begins a delay. */
 const GUESSES = 15;
+/** Sign-ups with one address: no more than bring its owner a mail. */
+const ATTEMPTS = 5;
 
 const { values: options } = parseArgs({
   options: { json: { type: 'boolean' }, samples: { type: 'string', default: String(SAMPLES_MIN) } },
@@ -70,22 +73,27 @@ const FORGOTTEN = {
   known: 'forgotten password, known address',
   unknown: 'forgotten password, unknown address',
 };
+const SIGN_UP = {
+  free: 'sign-up, free address',
+  taken: 'sign-up, taken address',
+  unproved: 'sign-up, unproved address',
+};
 
 /** Each on a start of its own, with the milliseconds from the beginning until it has to be done. */
 const ROUNDS = {
   'all hashes alike': { reasons: REASONS, forgotten: true, until: 80_000 },
   'with hashes of other kinds': {
     reasons: { ...pick(REFERENCE, 'unknown address', 'disabled, right password'), ...FOREIGN },
-    forgotten: false,
-    until: 280_000,
+    until: 230_000,
   },
+  'sign-ups': { reasons: {}, signUps: true, until: 290_000 },
 };
 
 /** An empty database, as settings for a node. */
 async function makeDatabase() {
   const dataDir = mkdtempSync(join(tmpdir(), 'traffy-bench-'));
   const removeData = () => rmSync(dataDir, { recursive: true, force: true });
-  const server = process.env['DATABASE_URL'];
+  const server = process.env['BENCH_DATABASE_URL'];
   if (!server) return { env: { DATA_DIR: dataDir }, drop: removeData };
   const { url, drop } = await createDatabase(server);
   return { env: { DATA_DIR: dataDir, DATABASE_URL: url }, drop: () => drop().finally(removeData) };
@@ -100,7 +108,7 @@ async function built(path) {
 }
 
 /** Migrates the database and makes the accounts of a round, before anything serves on it. */
-async function fill(env, round, perReason) {
+async function fill(env, round) {
   const { loadConfig } = await built('config/load.config.js');
   const { ENTITIES } = await built('src/entities.js');
   const { openDatabase } = await built('src/database/open.database.js');
@@ -127,15 +135,23 @@ async function fill(env, round, perReason) {
   };
   for (const [name, { account, failures }] of Object.entries(ROUNDS[round].reasons)) {
     if (account === null) continue;
-    for (let number = 0; number < perReason; number += 1)
+    for (let number = 0; number < accountsFor(GUESSES); number += 1)
       await add(addressOf(round, name, number), account, failures);
     if (name in FOREIGN) await add(addressOf(round, name, 'probe'), account);
   }
   if (ROUNDS[round].forgotten)
-    for (let number = 0; number < perReason; number += 1)
+    for (let number = 0; number < accountsFor(GUESSES); number += 1)
       await add(addressOf(round, FORGOTTEN.known, number), {});
+  if (ROUNDS[round].signUps)
+    for (let number = 0; number < accountsFor(ATTEMPTS); number += 1) {
+      await add(addressOf(round, SIGN_UP.taken, number), {});
+      await add(addressOf(round, SIGN_UP.unproved, number), { email_verified_at: null });
+    }
   await open.close();
 }
+
+/** How many accounts are asked for if each is asked for so often. */
+const accountsFor = (times) => Math.ceil((WARM_UP + wanted) / times);
 
 /** All are equally long. */
 const addressOf = (...parts) =>
@@ -187,32 +203,47 @@ function shuffled(list) {
   return copy;
 }
 
-/** What can be asked in a round: what makes its requests, and what it has to answer; and what is left out. */
+/**
+ * What can be asked in a round: what makes its requests, what it has to answer, and with which other one its times are compared;
+ * and what is left out.
+ */
 async function questions(origin, round) {
   const asked = [];
   const left = [];
-  const addresses = (name) => (sample) => addressOf(round, name, Math.floor(sample / GUESSES));
+  const addresses = (name, times) => (sample) => addressOf(round, name, Math.floor(sample / times));
   for (const [name, { password }] of Object.entries(ROUNDS[round].reasons)) {
     const probe = { email: addressOf(round, name, 'probe'), password: PASSWORD };
     if (name in FOREIGN && (await post(origin, '/login', probe)).status !== 200) {
       left.push(`${name}: not accepted here`);
       continue;
     }
-    const address = addresses(name);
+    const address = addresses(name, GUESSES);
     asked.push({
       name,
+      against: name === REFERENCE ? null : REFERENCE,
       path: '/login',
       status: 401,
       body: (sample) => ({ email: address(sample), password }),
     });
   }
-  if (!ROUNDS[round].forgotten) return { asked, left };
-  const { status } = await post(origin, '/password/forgot', { email: addressOf(round, 'nobody') });
-  if (status !== 202) return { asked, left: [...left, `forgotten password: answers ${status}`] };
-  for (const name of Object.values(FORGOTTEN)) {
-    const address = addresses(name);
-    asked.push({ name, path: '/password/forgot', status, body: (sample) => ({ email: address(sample) }) });
+  if (ROUNDS[round].forgotten) {
+    const { status } = await post(origin, '/password/forgot', { email: addressOf(round, 'nobody') });
+    if (status !== 202) left.push(`forgotten password: answers ${status}`);
+    else
+      for (const name of Object.values(FORGOTTEN)) {
+        const against = name === FORGOTTEN.unknown ? null : FORGOTTEN.unknown;
+        const address = addresses(name, GUESSES);
+        const body = (sample) => ({ email: address(sample) });
+        asked.push({ name, against, path: '/password/forgot', status, body });
+      }
   }
+  if (ROUNDS[round].signUps)
+    for (const name of Object.values(SIGN_UP)) {
+      const against = name === SIGN_UP.free ? null : SIGN_UP.free;
+      const address = addresses(name, against ? ATTEMPTS : 1);
+      const body = (sample) => ({ email: address(sample), password: PASSWORD });
+      asked.push({ name, against, path: '/signup', status: 201, body });
+    }
   return { asked, left };
 }
 
@@ -270,17 +301,20 @@ function compare(name, against, times) {
 
 /** One round: its accounts, a node of its own, the samples, and what they say. */
 async function run(round, env) {
-  await fill(env, round, Math.ceil((WARM_UP + wanted) / GUESSES));
+  await fill(env, round);
   const node = await startNode(env);
   try {
     const { asked, left } = await questions(node.origin, round);
     const times = await measure(node.origin, asked, ROUNDS[round].until);
-    const names = asked.map(({ name }) => name);
-    const pairs = names
-      .filter((name) => name !== REFERENCE && name in ROUNDS[round].reasons)
-      .map((name) => compare(name, REFERENCE, times));
-    if (names.includes(FORGOTTEN.known)) pairs.push(compare(FORGOTTEN.known, FORGOTTEN.unknown, times));
-    return { round, samples: times.get(REFERENCE).length, pairs, left_out: left };
+    const pairs = asked
+      .filter(({ against }) => against !== null)
+      .map(({ name, against }) => compare(name, against, times));
+    return {
+      round,
+      samples: Math.min(...[...times.values()].map((list) => list.length)),
+      pairs,
+      left_out: left,
+    };
   } finally {
     agent.destroy();
     node.child.kill('SIGTERM');
