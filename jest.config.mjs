@@ -34,6 +34,8 @@ const project = {
 const embedded = { ...project, displayName: 'embedded', globals: { testServers: {} } };
 const servers = {
   ...project,
+  // What no database takes part in is tried once.
+  testPathIgnorePatterns: ['/node_modules/', '/(config|swagger-ui|vectors)\\.spec\\.ts$'],
   displayName: 'postgresql',
   globals: { testServers: { databaseUrl: TEST_DATABASE_URL, redisUrl: TEST_REDIS_URL } },
 };
@@ -42,4 +44,6 @@ export default {
   projects: TEST_DATABASE_URL ? [embedded, servers] : [embedded],
   testTimeout: 180_000,
   maxWorkers: 2,
+  // A worker keeps something of each file that it ran, and gets slower by it: one with much is replaced.
+  workerIdleMemoryLimit: '1GB',
 };
