@@ -43,7 +43,8 @@ const servers = {
 export default {
   projects: TEST_DATABASE_URL ? [embedded, servers] : [embedded],
   testTimeout: 180_000,
-  maxWorkers: 2,
+  // One more than the cores of a small machine: much of a run is waiting.
+  maxWorkers: 3,
   // A worker keeps something of each file that it ran, and gets slower by it: one with much is replaced.
   workerIdleMemoryLimit: '1GB',
 };
