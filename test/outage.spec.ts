@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { startApp, type TestApp } from './support/app.js';
 import type { Reply } from './support/client.js';
-import { administer, createTestDatabase, onServer, type TestDatabase } from './support/database.js';
+import { administer, createTestDatabase, onServer } from './support/database.js';
 import { freshEmail, PASSWORD, type SignedIn, signIn, STRATEGIES } from './support/strategies.js';
 import { TcpProxy } from './support/tcp-proxy.js';
 
@@ -90,50 +90,46 @@ describeOnServer('when the server takes no new connection', () => {
 });
 
 /** A node whose connections to PostgreSQL run through a cable, and somebody who is signed in there. */
-class CabledNode {
-  private constructor(
-    readonly app: TestApp,
-    readonly proxy: TcpProxy,
-    readonly signedIn: SignedIn,
-    private readonly database: TestDatabase,
-  ) {}
+interface CabledNode {
+  app: TestApp;
+  proxy: TcpProxy;
+  signedIn: SignedIn;
+  close(): Promise<void>;
+}
 
-  static async start(strategy: string): Promise<CabledNode> {
-    const database = await createTestDatabase();
-    const direct = new URL(database.env['DATABASE_URL'] ?? '');
-    const proxy = await TcpProxy.to(direct.hostname, Number(direct.port || 5432));
-    const app = await startApp({
-      env: {
-        AUTH_STRATEGY: strategy,
-        DATABASE_URL: proxy.rewrite(direct.href),
-        DATABASE_POOL_SIZE: String(POOL_SIZE),
-      },
-      database,
-    });
-    return new CabledNode(app, proxy, await signIn(app), database);
-  }
+async function startBehindCable(strategy: string): Promise<CabledNode> {
+  const database = await createTestDatabase();
+  const direct = new URL(database.env['DATABASE_URL'] ?? '');
+  const proxy = await TcpProxy.to(direct.hostname, Number(direct.port || 5432));
+  const app = await startApp({
+    env: {
+      AUTH_STRATEGY: strategy,
+      DATABASE_URL: proxy.rewrite(direct.href),
+      DATABASE_POOL_SIZE: String(POOL_SIZE),
+    },
+    database,
+  });
+  const close = async () => {
+    proxy.release();
+    await app.close();
+    await proxy.close();
+    await database.drop();
+  };
+  return { app, proxy, signedIn: await signIn(app), close };
+}
 
-  async close(): Promise<void> {
-    this.proxy.release();
-    await this.app.close();
-    await this.proxy.close();
-    await this.database.drop();
-  }
-
-  /** Connections that died are found dead by their next use, so a few answers may still be 503: never another. */
-  async expectToHeal(): Promise<void> {
-    const { client, email } = this.signedIn;
-    const until = Date.now() + 5_000;
-    let reply = await client.get('/me');
-    while (reply.status === 503 && Date.now() < until) reply = await client.get('/me');
-    expect(reply.body).toEqual({ logged_in: true, email });
-  }
+/** Connections that died are found dead by their next use, so a few answers may still be 503: never another. */
+async function expectToHeal({ client, email }: SignedIn): Promise<void> {
+  const until = Date.now() + 5_000;
+  let reply = await client.get('/me');
+  while (reply.status === 503 && Date.now() < until) reply = await client.get('/me');
+  expect(reply.body).toEqual({ logged_in: true, email });
 }
 
 describeOnServer.each(STRATEGIES)('behind a cable to PostgreSQL, AUTH_STRATEGY=$strategy', ({ strategy }) => {
   let node: CabledNode;
   beforeAll(async () => {
-    node = await CabledNode.start(strategy);
+    node = await startBehindCable(strategy);
   });
   afterAll(() => node.close());
 
@@ -143,7 +139,7 @@ describeOnServer.each(STRATEGIES)('behind a cable to PostgreSQL, AUTH_STRATEGY=$
     for (const reply of await callEverything(app, signedIn)) expectUnavailable(reply);
     expect((await app.client.get('/health/ready')).status).toBe(503);
     await proxy.start();
-    await node.expectToHeal();
+    await expectToHeal(signedIn);
     expect((await app.client.get('/health/ready')).status).toBe(200);
   });
 
@@ -180,7 +176,7 @@ describeOnServer('behind a cable to PostgreSQL that says nothing', () => {
   );
 
   async function isToldQuickly(strategy: string): Promise<void> {
-    const node = await CabledNode.start(strategy);
+    const node = await startBehindCable(strategy);
     const { app, proxy, signedIn } = node;
     try {
       proxy.hold();
@@ -194,7 +190,7 @@ describeOnServer('behind a cable to PostgreSQL that says nothing', () => {
       for (const reply of await callEverything(app, signedIn)) expectUnavailable(reply);
       expect(Date.now() - started).toBeLessThan(15_000);
       proxy.release();
-      await node.expectToHeal();
+      await expectToHeal(signedIn);
     } finally {
       await node.close();
     }
