@@ -85,7 +85,8 @@ describe('starting', () => {
     );
     expect(first.stdout()).toMatch(/migrating the database/);
     expect(first.stdout()).toMatch(/ready on http:\/\/localhost:\d+ in [\d.]+ s, strategy: jwt,session\n/);
-    expect(first.stdout()).toContain(`API docs: ${firstOrigin}/docs\n`);
+    // A line of its own, which may come a moment after that.
+    await until(() => first.stdout().includes(`API docs: ${firstOrigin}/docs\n`) || undefined);
     expect(secondsToReady(first)).toBeLessThan(15);
     const person = await signUp(firstOrigin);
     const keys = await keyIds(firstOrigin);
