@@ -981,4 +981,19 @@ describe('an exchange under way', () => {
     expect((await holder.open(app)).status).toBe(200);
     expect((await tokens.open(app)).status).toBe(200);
   });
+
+  it.each(['session', 'jwt'] as const)(
+    'S5: ends with a change of the password: the %s that somebody else asked for opens nothing, and throws nobody out',
+    async (kind) => {
+      const [from, to] = kind === 'session' ? [app, issuing] : [issuing, app];
+      const holder = await Holder.signIn(from);
+      const thief = holder.copy();
+      thief.take(await holder.exchange(to));
+      expect(thief.kind).toBe(kind);
+      expect((await changePassword(from, holder, PASSWORD, OTHER)).status).toBe(204);
+      expect((await thief.open(to)).status).toBe(401);
+      expect((await thief.refresh(to)).status).toBe(401);
+      expect((await holder.open(to)).status).toBe(200);
+    },
+  );
 });

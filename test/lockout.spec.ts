@@ -295,12 +295,15 @@ describe('what happens while a password is checked', () => {
     expect((await person.client.post('/reauthenticate', { password: PASSWORD })).status).toBe(204);
   });
 
-  it('an account that is disabled meanwhile is not signed in to', async () => {
+  it.each([
+    ['that is disabled', sql`disabled_at`],
+    ['whose password is marked as compromised', sql`password_compromised_at`],
+  ])('an account %s meanwhile is not signed in to', async (_what, column) => {
     const presented = app.running.app.get(PresentedSessions, { strict: false });
     const idsOf = presented.idsOf.bind(presented);
     // The last step before the account is locked.
     jest.spyOn(presented, 'idsOf').mockImplementationOnce(async (brought) => {
-      await app.query(sql`update users set disabled_at = now() where email = ${email}`);
+      await app.query(sql`update users set ${column} = now() where email = ${email}`);
       return idsOf(brought);
     });
     const reply = await enter(HOME);

@@ -59,12 +59,13 @@ export class SignIns {
   /**
    * Makes a session, and ends those that the request brought along, in one transaction.
    *
-   * @returns null if the proof does not hold any more: another password, a disabled account, a factor used up.
+   * @returns null if the proof does not hold any more: another password, one that is marked as compromised, a disabled
+   * account, a factor used up.
    */
   async complete(proof: Proof, { transport, brought, client }: SignInRequest): Promise<SignedIn | null> {
     const replaced = await this.presented.idsOf(brought);
     return this.database.transaction(async (tx) => {
-      if (!(await this.users.lockForSignIn(tx, proof.userId, proof.passwordHash))) return null;
+      if (!(await this.users.lockForProof(tx, proof.userId, proof.passwordHash, 'sign_in'))) return null;
       if (proof.consume && !(await proof.consume(tx))) return null;
       const ended = await this.sessions.revoke(replaced, 'replaced', tx);
       await recordEnded(tx, ended, { reason: 'replaced', client });

@@ -77,12 +77,19 @@ export class UsersService {
    * deletes takes the same lock.
    *
    * @param passwordHash the password that was verified; null where something else was.
-   * @returns false if there is none, it is disabled, or its password is another one by now.
+   * @param use what the password is good for: one that is marked as compromised is still good to be changed.
+   * @returns false if there is none, it is disabled, or its password is another one by now, or opens nothing any more.
    */
-  async lockForSignIn(tx: Queries, id: string, passwordHash: string | null): Promise<boolean> {
+  async lockForProof(
+    tx: Queries,
+    id: string,
+    passwordHash: string | null,
+    use: 'sign_in' | 'change_password',
+  ): Promise<boolean> {
     const rows = await tx.query(
-      sql`select 1 from users where id = ${id} and disabled_at is null
-          and (${passwordHash}::text is null or password_hash = ${passwordHash}::text) for no key update`,
+      sql`select 1 from users where id = ${id} and disabled_at is null and (${passwordHash}::text is null
+            or (password_hash = ${passwordHash}::text and (password_compromised_at is null or ${use} = 'change_password')))
+          for no key update`,
     );
     return rows.length === 1;
   }

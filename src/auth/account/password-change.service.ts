@@ -127,7 +127,8 @@ export class PasswordChange {
     client: Client,
   ): Promise<PasswordChangeOutcome> {
     // Behind this lock the password is still the one that was verified, and stays it.
-    if (!(await this.users.lockForSignIn(tx, userId, passwordHash))) return { status: 'wrong' };
+    if (!(await this.users.lockForProof(tx, userId, passwordHash, 'change_password')))
+      return { status: 'wrong' };
     const held = await this.held.lock(tx, authentication);
     if ('reason' in held) return { status: 'ended', dead: held };
     // A factor may have been added since: whoever does that takes the same lock.
@@ -135,6 +136,7 @@ export class PasswordChange {
     await this.passwords.store(tx, userId, hash);
     await this.sessions.revokeOfUser(userId, sessionId, 'password_changed', tx);
     const credential = await this.held.renew(tx, held);
+    await this.held.endExchange(tx, held);
     // Sign-ins that began with the old password, and links that would set another one, or let somebody else do so.
     await tx.query(sql`delete from mfa_challenges where user_id = ${userId}`);
     await this.tokens.takeBack(tx, userId, 'reset_password');

@@ -55,6 +55,21 @@ export class PendingExchanges {
   }
 
   /**
+   * Ends the exchange of a session whose row is locked: only what it had before is good.
+   *
+   * @returns the kind that it was to; null if there was none under way.
+   */
+  async end(tx: Queries, sessionId: string): Promise<StrategyName | null> {
+    const [ended] = await tx.query(
+      sql<{ kind: StrategyName }>`
+        with pending as (select id, exchange_to as kind from sessions where id = ${sessionId} and exchange_to is not null)
+        update sessions s set exchange_to = null, exchange_nonce = null, exchange_hash = null
+        from pending where s.id = pending.id returning pending.kind`,
+    );
+    return ended?.kind ?? null;
+  }
+
+  /**
    * Ends the exchanges of sessions whose new credential was used: from now on it is the only one. Sessions that are
    * not being exchanged for this kind, or no more, are left alone.
    */

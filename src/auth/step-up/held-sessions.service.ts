@@ -74,4 +74,13 @@ export class HeldSessions {
       body: Object.assign({}, ...renewed.map(({ body }) => body)) as IssuedCredential['body'],
     };
   }
+
+  /**
+   * Ends an exchange whose credential nobody has used, after `renew`, which settles one that the request came with: whoever
+   * else asked for that credential keeps nothing.
+   */
+  async endExchange(tx: Queries, { session: { sessionId } }: HeldSession): Promise<void> {
+    const kind = await this.exchanges.end(tx, sessionId);
+    if (kind) await this.strategies.get(kind).withdraw?.(tx, [sessionId]);
+  }
 }

@@ -108,7 +108,7 @@ export class StepUp {
     client: Client,
   ): Promise<StepUpOutcome> {
     const passwordHash = proven.find((proof) => proof.passwordHash !== null)?.passwordHash ?? null;
-    if (!(await this.users.lockForSignIn(tx, userId, passwordHash)))
+    if (!(await this.users.lockForProof(tx, userId, passwordHash, 'sign_in')))
       return { status: 'refused', reason: 'changed_meanwhile' };
     // One may have been enrolled since: whoever does that takes the same lock.
     const factors = await this.factors.of(userId, tx);
