@@ -35,7 +35,7 @@ const embedded = { ...project, displayName: 'embedded', globals: { testServers: 
 const servers = {
   ...project,
   // What no database takes part in is tried once.
-  testPathIgnorePatterns: ['/node_modules/', '/(config|swagger-ui|vectors)\\.spec\\.ts$'],
+  testPathIgnorePatterns: ['/node_modules/', '/(config|swagger-ui)\\.spec\\.ts$'],
   displayName: 'postgresql',
   globals: { testServers: { databaseUrl: TEST_DATABASE_URL, redisUrl: TEST_REDIS_URL } },
 };
