@@ -5,9 +5,11 @@
 const { TEST_DATABASE_URL, TEST_REDIS_URL } = process.env;
 
 const project = {
-  rootDir: '.',
+  rootDir: import.meta.dirname,
   roots: ['<rootDir>/test'],
   testMatch: ['**/*.spec.ts'],
+  // `npm run test:system`: what needs programs that npm does not install.
+  testPathIgnorePatterns: ['/node_modules/', '/test/system/'],
   testEnvironment: 'node',
   // Peers are programs of their own, with packages that no test loads.
   modulePathIgnorePatterns: ['<rootDir>/test/bench/peers/'],
@@ -34,13 +36,20 @@ const project = {
 const embedded = { ...project, displayName: 'embedded', globals: { testServers: {} } };
 const servers = {
   ...project,
-  // What no database takes part in is tried once.
-  testPathIgnorePatterns: ['/node_modules/', '/(config|swagger-ui)\\.spec\\.ts$'],
+  // Specs without a database run in the embedded project only.
+  testPathIgnorePatterns: [
+    ...project.testPathIgnorePatterns,
+    '/test/config/',
+    '/test/unit/',
+    '/(requirements|rooms|table-writers|third-strategy)\\.spec\\.ts$',
+  ],
   displayName: 'postgresql',
   globals: { testServers: { databaseUrl: TEST_DATABASE_URL, redisUrl: TEST_REDIS_URL } },
 };
 
 export default {
+  // Absolute: test/system has another root.
+  globalSetup: `${import.meta.dirname}/test/support/build.mjs`,
   projects: TEST_DATABASE_URL ? [embedded, servers] : [embedded],
   testTimeout: 180_000,
   // One more than the cores of a small machine: much of a run is waiting.

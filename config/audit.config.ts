@@ -4,7 +4,7 @@ export const auditSettings = {
   AUDIT_RETENTION: {
     schema: duration({ min: 1, max: 3660 * 86_400 }),
     default: '400d',
-    meaning: 'How long audit events are kept.',
+    meaning: 'Retention of audit events.',
   },
 } satisfies Record<string, Setting>;
 

@@ -1,19 +1,19 @@
 import { z } from 'zod';
 import { duration, wholeNumber, type Setting, type Values } from './setting.config.js';
 
-/** Every strategy there is. A new one adds its name here: the branch in the configuration schema. */
+/** All strategies. A new strategy adds its name here: the branch in the configuration schema. */
 export const STRATEGY_NAMES = ['session', 'jwt'] as const;
 export type StrategyName = (typeof STRATEGY_NAMES)[number];
 
-/** The order of AUTH_STRATEGY: the first issues, all are accepted. */
-export type StrategyOrder = readonly [StrategyName, ...StrategyName[]];
+/** The value of AUTH_STRATEGY: the first entry issues, all are accepted. */
+type StrategyOrder = readonly [StrategyName, ...StrategyName[]];
 
 export const SIGNING_ALGORITHMS = ['ES256', 'PS256', 'RS256'] as const;
 export type SigningAlgorithm = (typeof SIGNING_ALGORITHMS)[number];
 
-/** ASVS 5.0.0 11.2.3 and RFC 7518 §3.2: a key for SHA-256 has at least as many bits. */
+/** ASVS 5.0.0 11.2.3 and RFC 7518 §3.2: a key for HMAC-SHA-256 has at least 256 bits. */
 export const SECRET_MIN_BYTES = 32;
-/** What people write or paste instead of making a secret. */
+/** Placeholders that are used in place of a secret. */
 const PLACEHOLDER =
   /change.?me|replace.?me|example|placeholder|your.{0,3}secret|secret.?key|password|default|qwerty|asdfgh|123456|abcdef/i;
 
@@ -83,58 +83,57 @@ export const authSettings = {
   ACCESS_TOKEN_TTL: {
     schema: duration({ min: 1, max: 86_400 }),
     default: '10m',
-    meaning: 'Life of an access token.',
+    meaning: 'Lifetime of an access token.',
   },
   REFRESH_REUSE_GRACE: {
     schema: duration({ max: 300 }),
     default: '15s',
     meaning:
-      'How long after its rotation a refresh token still gets the current one (two tabs, a lost answer). With 0s, two tabs that refresh at once look like theft, and the session ends.',
+      'Grace period after rotation in which a refresh token still returns the current one (two tabs, a lost response). With 0s, two tabs that refresh concurrently are treated as theft, and the session ends.',
   },
   JWKS_MAX_AGE: {
     schema: duration({ min: 1, max: 86_400 }),
     default: '10m',
-    meaning: 'How long other services may cache the public keys.',
+    meaning: 'How long other services can cache the public keys.',
   },
   KEY_ROTATION_INTERVAL: {
     schema: duration({ min: 2 }),
     default: '30d',
     meaning:
-      'How long a key signs before the next one takes over. At least `JWKS_MAX_AGE` and 5 s more (with a `JWKS_MAX_AGE` below 5 s, twice that), because a key is published for so long before it signs.',
+      'How long a key signs before the next key takes over. At least `JWKS_MAX_AGE` plus 5 s (twice a `JWKS_MAX_AGE` below 5 s), because a key is published that long before it signs.',
   },
   SESSION_IDLE_TTL: {
     schema: duration({ min: 1 }),
     default: '14d',
     meaning:
-      'A session that is not used for this long ends, in both strategies. Its last use is recorded once a minute, or every quarter of this where that is less.',
+      'A session that is not used for this long expires, in both strategies. The last use is recorded once a minute, or every quarter of this value if that is less.',
   },
   SESSION_ABSOLUTE_TTL: {
     schema: duration({ min: 1 }),
     default: '30d',
-    meaning: 'A session ends this long after sign-in, whatever happens.',
+    meaning: 'A session expires this long after sign-in, even if it is used.',
   },
   SESSION_RETENTION: {
     schema: duration({ min: 1 }),
     default: '7d',
     meaning:
-      'How long after its end a session is kept: until then its credentials are answered with why they are dead, and after that as unknown.',
+      'How long an ended session is kept. Until then its credentials are answered with the reason, after that as unknown.',
   },
   SESSIONS_PER_USER: {
     schema: wholeNumber(1, 1000),
     default: '20',
-    meaning: 'Live sessions a person may have; at the next sign-in the oldest goes.',
+    meaning: 'Maximum number of live sessions per user; a further sign-in revokes the oldest.',
   },
   STEP_UP_TTL: {
     schema: duration({ min: 1, max: 86_400 }),
     default: '10m',
-    meaning:
-      'How long a proof of who one is counts as fresh: sensitive calls need one of this age at most (`POST /reauthenticate`).',
+    meaning: 'Maximum age of `auth_time` for sensitive calls (`POST /reauthenticate`).',
   },
   AUTH_REQUIRE_VERIFIED_EMAIL: {
     schema: z.enum(['true', 'false'], { error: 'true or false' }).transform((text) => text === 'true'),
     default: 'false',
     meaning:
-      'Whether an account can be used only once its address is verified; sign-up then answers the same for a taken address. In production it needs `SMTP_URL`.',
+      'Whether an account can only be used after its address is verified. Sign-up then answers the same for a taken address. Needs `SMTP_URL` in production.',
   },
 } satisfies Record<string, Setting>;
 
@@ -144,9 +143,8 @@ export type AuthConfig = Omit<Values<typeof authSettings>, 'AUTH_SECRETS' | 'AUT
 };
 
 /**
- * Seconds that a key is published before it signs: as long as other services may use a key set that they fetched before.
- * The rest covers what lies between a commit and a cache: how long a node may serve the set it read last (a second
- * at most), the commit and the answer on their way. Only the database's clock measures it, so clocks need no allowance.
+ * Seconds that a key is published before it signs: as long as other services can use an older key set, plus a margin for
+ * the time between the commit and their caches. Measured by the database's clock alone, so clock skew needs no margin.
  *
  * @param jwksMaxAge JWKS_MAX_AGE, in seconds.
  */
@@ -154,7 +152,7 @@ export function publicationTime(jwksMaxAge: number): number {
   return jwksMaxAge + Math.min(5, jwksMaxAge);
 }
 
-/** What makes a secret guessable, in words, or null. Never repeats the secret. */
+/** Returns why a secret is guessable, or null. Never repeats the secret. */
 function secretWeakness(secret: string): string | null {
   const bytes = Buffer.byteLength(secret);
   if (bytes < SECRET_MIN_BYTES) return `has ${bytes}`;
@@ -162,7 +160,7 @@ function secretWeakness(secret: string): string | null {
   return isMonotonous(secret) ? 'repeats itself: too little entropy' : null;
 }
 
-/** Few different characters, few different steps from one to the next, or a short text again and again. */
+/** Few different characters, a simple sequence, or a short repeated text. */
 function isMonotonous(secret: string): boolean {
   const codes = [...secret].map((character) => character.codePointAt(0) ?? 0);
   const steps = new Set(codes.slice(1).map((code, index) => code - (codes[index] ?? 0)));

@@ -1,8 +1,14 @@
 import { z } from 'zod';
+import { NOT_A_URL, readPostgresUrl } from './postgres-url.config.js';
 import { wholeNumber, type Setting, type Values } from './setting.config.js';
 
-const postgresUrl = z.string().refine(isPostgresUrl, {
-  error: 'a URL such as postgres://user:password@host:5432/database, special characters written as %40',
+const FORM =
+  'a URL such as postgres://user:password@host:5432/database, special characters encoded as %40; several hosts as host1:5432,host2:5432';
+
+const postgresUrl = z.string().superRefine((text, context) => {
+  const flaw = readPostgresUrl(text);
+  if (typeof flaw !== 'string') return;
+  context.addIssue({ code: 'custom', message: flaw === NOT_A_URL ? FORM : `${FORM}; ${flaw}` });
 });
 
 export const databaseSettings = {
@@ -11,19 +17,20 @@ export const databaseSettings = {
     defaultText: 'unset: embedded PostgreSQL in `DATA_DIR`; required in production',
     secret: true,
     meaning:
-      'The PostgreSQL server and the database on it. `?sslmode=verify-full` asks for TLS, `&sslrootcert=/path` names the CA.',
+      'PostgreSQL server and database. `?sslmode=verify-full` requires TLS, `&sslrootcert=/path` names the CA. Of several hosts, ' +
+      'the first that accepts writes is used. `?schema=name` chooses the schema of the tables.',
   },
   DATABASE_DIRECT_URL: {
     schema: postgresUrl,
     defaultText: '`DATABASE_URL`',
     secret: true,
     meaning:
-      'The same database past a pooler such as PgBouncer in transaction mode: for migrations, and for one connection a process that LISTENs, which such a pooler cannot carry.',
+      'The same database without the transaction pooler (such as PgBouncer): for migrations and for one LISTEN connection per process.',
   },
   DATABASE_POOL_SIZE: {
     schema: wholeNumber(2, 500),
     default: '10',
-    meaning: 'Connections to PostgreSQL a process opens at most.',
+    meaning: 'Maximum number of PostgreSQL connections per process.',
   },
   DATA_DIR: {
     schema: z.string().regex(/^[^\0]+$/, { error: 'a folder' }),
@@ -33,14 +40,3 @@ export const databaseSettings = {
 } satisfies Record<string, Setting>;
 
 export type DatabaseConfig = Values<typeof databaseSettings>;
-
-function isPostgresUrl(text: string): boolean {
-  if (!/^postgres(ql)?:\/\/[^/]/.test(text) || !URL.canParse(text)) return false;
-  const { username, password, pathname } = new URL(text);
-  try {
-    decodeURIComponent(username + password);
-    return decodeURIComponent(pathname).length > 1;
-  } catch {
-    return false;
-  }
-}

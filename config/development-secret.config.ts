@@ -2,16 +2,16 @@ import { randomBytes } from 'node:crypto';
 import { linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-/** Where the generated secret of a data folder stands. */
+/** The path of the generated secret in a data folder. */
 export function developmentSecretPath(dataDir: string): string {
   return join(dataDir, 'auth-secret');
 }
 
 /**
- * The secret of a development environment, made at the first start and kept in the data folder, readable by
- * the owner only. Processes that start at once agree on one: the file appears whole, by a link, exactly once.
+ * The secret of a development environment, generated at the first start and kept in the data folder, readable by the
+ * owner only. Concurrent starts agree on one secret: a hard link makes the complete file appear exactly once.
  *
- * @throws the file system's error where the folder cannot be used.
+ * @throws the file system's error if the folder cannot be used.
  */
 export function developmentSecret(dataDir: string): string {
   const path = developmentSecretPath(dataDir);

@@ -8,6 +8,7 @@ import { databaseSettings, type DatabaseConfig } from './database.config.js';
 import { developmentSecret, developmentSecretPath } from './development-secret.config.js';
 import { mailSettings, type MailConfig } from './mail.config.js';
 import { meantName, nearestName } from './names.config.js';
+import { pagesSettings, type PagesConfig } from './pages.config.js';
 import { packageRoot } from './package-root.config.js';
 import { passwordSettings, type PasswordConfig } from './password.config.js';
 import type { Setting } from './setting.config.js';
@@ -22,17 +23,16 @@ export interface Config {
   readonly throttle: ThrottleConfig;
   readonly mail: MailConfig;
   readonly audit: AuditConfig;
-  /** Sentences for the operator about settings that were accepted but deserve a word. */
-  readonly notes: readonly string[];
+  readonly pages: PagesConfig;
 }
 
-/** One thing that is wrong with the configuration. */
+/** One error of the configuration. */
 export interface ConfigProblem {
   readonly name: string;
   readonly problem: string;
 }
 
-/** All that is wrong with the configuration, in one error. The message is for a terminal. */
+/** All errors of the configuration. The message is for a terminal. */
 export class ConfigError extends Error {
   constructor(readonly problems: readonly ConfigProblem[]) {
     const count = problems.length === 1 ? 'one setting is' : `${problems.length} settings are`;
@@ -41,7 +41,7 @@ export class ConfigError extends Error {
   }
 }
 
-/** Every setting by its name, grouped as the documentation shows them. */
+/** Every setting by name, grouped as in the documentation. */
 export const SETTINGS: Readonly<Record<string, Readonly<Record<string, Setting>>>> = {
   Application: appSettings,
   Database: databaseSettings,
@@ -49,6 +49,7 @@ export const SETTINGS: Readonly<Record<string, Readonly<Record<string, Setting>>
   Passwords: passwordSettings,
   'Rate limits': throttleSettings,
   Mail: mailSettings,
+  Pages: pagesSettings,
   Audit: auditSettings,
 };
 
@@ -62,11 +63,11 @@ const KNOWN = new Set([
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /**
- * Reads the configuration from the environment variables, then the environment's file, then the defaults. In
- * either of the first two, `<NAME>_FILE` may stand for a secret `<NAME>`.
+ * Reads the configuration from the environment variables, then the environment's file, then the defaults. In the first
+ * two, `<NAME>_FILE` can name a file with the secret `<NAME>`.
  *
- * @param folder where `<APP_ENV>.env` stands.
- * @throws ConfigError naming every bad value at once, with what was given and what is allowed.
+ * @param folder the folder of `<APP_ENV>.env`.
+ * @throws ConfigError that lists every bad value with the given and the allowed values.
  */
 export function loadConfig(
   env: Environment = process.env,
@@ -106,18 +107,18 @@ export function loadConfig(
     throttle: pick<ThrottleConfig>(values, throttleSettings),
     mail: pick<MailConfig>(values, mailSettings),
     audit: pick<AuditConfig>(values, auditSettings),
-    notes: [],
+    pages: pick<PagesConfig>(values, pagesSettings),
   };
 }
 
 type Report = (name: string, problem: string) => void;
 
-/** A wrong name is reported by the setting's own schema; the rest is then read as for development. */
+/** The setting's own schema reports a wrong name; the rest is then read as for development. */
 function readEnvironmentName(env: Environment): AppEnvironment {
   return APP_ENVIRONMENTS.find((name) => name === env['APP_ENV']) ?? 'development';
 }
 
-/** Without its file an environment would run with the defaults of another: production with development's. */
+/** Without its file, production would run with the defaults of development. */
 function readEnvironmentFile(path: string, report: Report): Environment {
   if (!existsSync(path)) {
     report('APP_ENV', `the file of this environment is missing: ${path}`);
@@ -132,10 +133,10 @@ function readEnvironmentFile(path: string, report: Report): Environment {
   return values;
 }
 
-/** The text of each setting that was given, wherever it was; null where it could not be read. */
+/** The text of each given setting; null if it could not be read. */
 type Texts = Record<string, string | null>;
 
-/** An empty variable counts as unset: Compose files and shells pass those on. */
+/** An empty variable counts as unset: Compose files and shells pass empty ones. */
 function readTexts(env: Environment, file: Environment, report: Report): Texts {
   const texts: Texts = {};
   for (const [name, setting] of Object.entries(ALL)) {
@@ -159,7 +160,7 @@ function readSecretFile(name: string, path: string, report: Report): string | nu
   }
 }
 
-/** The secret that development and test make for themselves. */
+/** The generated secret of development and test. */
 function readDevelopmentSecret(dataDir: string, report: Report): readonly string[] {
   try {
     const secret = developmentSecret(dataDir);
@@ -170,7 +171,7 @@ function readDevelopmentSecret(dataDir: string, report: Report): readonly string
     return [secret];
   } catch (error) {
     const { code = 'error' } = error as NodeJS.ErrnoException;
-    report('DATA_DIR', `given ${JSON.stringify(dataDir)}; allowed is a folder we may write to (${code})`);
+    report('DATA_DIR', `given ${JSON.stringify(dataDir)}; allowed is a writable folder (${code})`);
     return [];
   }
 }
@@ -180,14 +181,14 @@ function describe(setting: Setting, text: string, issues: readonly { message: st
   return `given ${given}; allowed is ${issues.map((issue) => issue.message).join('; ')}`;
 }
 
-/** A value that is no secret, but may hold one: the password of a URL is left out. */
+/** Quotes a value that is no secret itself, without the password of a URL. */
 function quote(text: string): string {
   return JSON.stringify(text.replace(/\/\/[^/@]*@/g, '//…@'));
 }
 
 function fillDerived(values: Record<string, unknown>, environment: AppEnvironment): void {
   if (environment !== 'production' && values['PORT'] !== undefined) {
-    // As browsers send it: without :80.
+    // Browsers omit :80.
     values['PUBLIC_URL'] ??= new URL(`http://localhost:${String(values['PORT'])}`).origin;
   }
   values['AUTH_AUDIENCE'] ??= values['PUBLIC_URL'];
@@ -196,7 +197,7 @@ function fillDerived(values: Record<string, unknown>, environment: AppEnvironmen
   if (typeof publicUrl === 'string') values['MAIL_FROM'] ??= `traffy@${new URL(publicUrl).hostname}`;
 }
 
-/** The rules that look at more than one value. */
+/** The rules about several settings. */
 function checkAcross(
   values: Record<string, unknown>,
   texts: Texts,
@@ -216,26 +217,20 @@ function checkAcross(
   if (typeof interval === 'number' && typeof maxAge === 'number' && interval < publicationTime(maxAge)) {
     report(
       'KEY_ROTATION_INTERVAL',
-      `given ${interval}s with JWKS_MAX_AGE ${maxAge}s; allowed is at least ${publicationTime(maxAge)}s: a key is published for so long before it signs`,
+      `given ${interval}s with JWKS_MAX_AGE ${maxAge}s; allowed is at least ${publicationTime(maxAge)}s: a key is published that long before it signs`,
     );
   }
   if (values['DATABASE_DIRECT_URL'] !== undefined && texts['DATABASE_URL'] === undefined)
-    report(
-      'DATABASE_DIRECT_URL',
-      'given without DATABASE_URL, the way through the pooler that it leads past',
-    );
+    report('DATABASE_DIRECT_URL', 'given without DATABASE_URL, the URL of the pooler');
   if (environment !== 'production') return;
   if (values['AUTH_REQUIRE_VERIFIED_EMAIL'] === true && texts['SMTP_URL'] === undefined)
-    report(
-      'AUTH_REQUIRE_VERIFIED_EMAIL',
-      'given "true" without SMTP_URL; production cannot verify without mail',
-    );
+    report('AUTH_REQUIRE_VERIFIED_EMAIL', 'given "true" without SMTP_URL; verification needs mail');
   const required = {
     DATABASE_URL: 'the PostgreSQL server: postgres://user:password@host:5432/database',
     AUTH_SECRETS: 'one or more secrets of 32 random bytes: openssl rand -base64 48',
-    PUBLIC_URL: 'the https origin clients use: https://auth.example.com',
+    PUBLIC_URL: 'the https origin that clients use: https://auth.example.com',
     TRUST_PROXY:
-      'how many proxies stand in front (0 for none), or their networks: otherwise rate limits see one client or believe anyone',
+      'the number of proxies in front (0 for none), or their networks: otherwise all clients share one rate limit, or any client can forge its address',
   };
   for (const [name, what] of Object.entries(required)) {
     if (texts[name] === undefined) report(name, `missing; production needs ${what}`);

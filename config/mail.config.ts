@@ -2,10 +2,10 @@ import { z } from 'zod';
 import type { Setting, Values } from './setting.config.js';
 
 const smtpUrl = z.string().refine(isSmtpUrl, {
-  error: 'smtp://[user:password@]host[:port] (STARTTLS where offered), or smtps:// for TLS from the start',
+  error: 'smtp://[user:password@]host[:port] (STARTTLS if offered), or smtps:// for implicit TLS',
 });
 
-/** A mailbox of our own: no name with special characters, so that no parser can read another address out of it. */
+/** The sender. No special characters in the name, so that every parser finds the same address. */
 const from = z
   .string()
   .regex(
@@ -19,14 +19,15 @@ export const mailSettings = {
   SMTP_URL: {
     schema: smtpUrl,
     secret: true,
-    defaultText: 'unset: mails stay in the outbox; the mailbox of development shows them',
+    defaultText:
+      'unset: mails stay in the outbox and are shown by the development mailbox; in production, none is sent',
     meaning:
-      'The mail server that mails go out by; port 587 by default, 465 for smtps. In production a password is only sent over TLS.',
+      'Mail server; port 587 by default, 465 for smtps. In production a password is only sent over TLS.',
   },
   MAIL_FROM: {
     schema: from,
     defaultText: '`traffy@` and the host of `PUBLIC_URL`',
-    meaning: 'The sender of mails.',
+    meaning: 'Sender of mails. Without a name, that of the service is shown: `BRAND_NAME`.',
   },
 } satisfies Record<string, Setting>;
 
@@ -46,7 +47,7 @@ function isSmtpUrl(text: string): boolean {
   );
 }
 
-/** A % that is no escape would be an error when the first mail is sent. */
+/** An invalid % escape would otherwise fail when the first mail is sent. */
 function isEncoded(text: string): boolean {
   try {
     decodeURIComponent(text);

@@ -1,10 +1,11 @@
 import { join } from 'node:path';
 import type { Options } from '@mikro-orm/core';
-import type { Client } from 'pg';
+import type { PoolConfig, TypeOverrides } from 'pg';
+import { COLUMN_PARSERS } from './column-types.config.js';
 import type { DatabaseConfig } from './database.config.js';
 
-/** How long PostgreSQL may take before a request is answered 503, in milliseconds. */
-export const DATABASE_TIMEOUTS = {
+/** Time limits of PostgreSQL, in milliseconds, after which a request is answered 503. */
+const DATABASE_TIMEOUTS = {
   connect: 2_000,
   lock: 3_000,
   statement: 5_000,
@@ -12,40 +13,58 @@ export const DATABASE_TIMEOUTS = {
   idle: 10_000,
 };
 
-/** The same, in milliseconds, for the connection on which revocations are heard: it must notice quickly that it is dead. */
+/** The same for connections outside the pool, which must notice quickly that they are dead. */
 export const CHANNEL_TIMEOUTS = { connect: 1_000, query: 1_500 };
 
+/** Seconds after which a connection of the pool is replaced: it may lead to a server that was replaced. */
+const LIFETIME = 60;
+
+/** PGlite in DATA_DIR. Loaded here, so that production runs without the embedded database. */
+export async function embeddedOptions(config: DatabaseConfig): Promise<Partial<Options>> {
+  const { PgliteDriver } = await import('@mikro-orm/pglite');
+  return {
+    driver: PgliteDriver as Driver,
+    dbName: join(config.DATA_DIR, 'postgres'),
+    driverOptions: { parsers: COLUMN_PARSERS },
+  };
+}
+
+/** How the pool of a server connects. */
+export interface PoolOptions {
+  readonly database: string;
+  /** The class of its connections, which knows the server. */
+  readonly client: unknown;
+  /** Called with each new connection; its failure closes the connection. */
+  readonly onConnect?: PoolConfig['onConnect'];
+}
+
 /**
- * The driver and its options: PostgreSQL for a DATABASE_URL, else PGlite in DATA_DIR. Each is loaded only when it
- * is the one, so that production runs without the embedded database.
+ * A PostgreSQL server.
  *
- * @param limits `none` for migrations, which may have to wait for a lock or build an index.
+ * @param limits `none` for migrations, which can wait for a lock or build an index.
  */
-export async function databaseOptions(
+export async function serverOptions(
   config: DatabaseConfig,
-  limits: 'request' | 'none' = 'request',
+  limits: 'request' | 'none',
+  { database, client, onConnect }: PoolOptions,
 ): Promise<Partial<Options>> {
-  if (config.DATABASE_URL === undefined) {
-    const { PgliteDriver } = await import('@mikro-orm/pglite');
-    return { driver: PgliteDriver as Driver, dbName: join(config.DATA_DIR, 'postgres') };
-  }
   const { PostgreSqlDriver } = await import('@mikro-orm/postgresql');
-  const url = (limits === 'none' && config.DATABASE_DIRECT_URL) || config.DATABASE_URL;
   return {
     driver: PostgreSqlDriver as Driver,
-    dbName: databaseName(url),
-    // A name that was mistyped is an error, not a new and empty database.
+    dbName: database,
+    // A mistyped name is an error, not a new and empty database.
     ensureDatabase: false,
-    // A migration runs in one connection while another holds the advisory lock.
+    // A migration runs on one connection while another one holds the advisory lock.
     pool: { min: 0, max: limits === 'none' ? 2 : config.DATABASE_POOL_SIZE },
     driverOptions: {
-      Client: await impatientClient(),
-      // Read by the driver itself: MikroORM would drop what stands behind the question mark, TLS included.
-      connectionString: url,
+      Client: client,
+      types: await columnTypes(),
       application_name: 'traffy',
       keepAlive: true,
       connectionTimeoutMillis: DATABASE_TIMEOUTS.connect,
+      ...(onConnect && { onConnect }),
       ...(limits === 'request' && {
+        maxLifetimeSeconds: LIFETIME,
         query_timeout: DATABASE_TIMEOUTS.query,
         statement_timeout: DATABASE_TIMEOUTS.statement,
         lock_timeout: DATABASE_TIMEOUTS.lock,
@@ -55,29 +74,12 @@ export async function databaseOptions(
   };
 }
 
-/**
- * A client that gives up its connection when an answer does not come in time. The driver alone would hand it on
- * while the old question stands, and whoever gets it next would wait behind that.
- */
-async function impatientClient(): Promise<typeof Client> {
+/** How the driver reads columns, the same as on the embedded database. */
+export async function columnTypes(): Promise<TypeOverrides> {
   const { default: pg } = await import('pg');
-  return class extends pg.Client {
-    // Overloads cannot be written again one by one: what comes in goes on as it is.
-    override query(...parameters: unknown[]): never {
-      const answer: unknown = (super.query as (...all: unknown[]) => unknown).apply(this, parameters);
-      if (answer instanceof Promise) {
-        answer.catch((error: unknown) => {
-          if (error instanceof Error && error.message === 'Query read timeout')
-            this.connection.stream.destroy();
-        });
-      }
-      return answer as never;
-    }
-  };
-}
-
-function databaseName(url: string): string {
-  return decodeURIComponent(new URL(url).pathname.slice(1));
+  const types = new pg.TypeOverrides();
+  for (const [oid, parse] of Object.entries(COLUMN_PARSERS)) types.setTypeParser(Number(oid), parse);
+  return types;
 }
 
 type Driver = NonNullable<Options['driver']>;

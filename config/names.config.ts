@@ -1,11 +1,11 @@
 import { distance } from 'fastest-levenshtein';
 
-/** Two edits make a typing error of a long name; two short names (OS and DOCS, HOME and HOST) may just differ so. */
+/** Two edits are a typing error in a long name only: short names such as HOME and HOST differ by as little. */
 const LONG_NAME = 7;
 
 /**
- * The known name that an unknown one was probably meant to be; null if it belongs to somebody else. Of a short
- * name only one edit or two swapped letters count.
+ * Returns the known name that an unknown one is probably a misspelling of, or null if it belongs to another program. For
+ * short names, only one edit or two swapped letters count.
  */
 export function meantName(name: string, known: Iterable<string>): string | null {
   if (!/^[A-Z][A-Z0-9_]*$/.test(name)) return null;
@@ -15,7 +15,7 @@ export function meantName(name: string, known: Iterable<string>): string | null 
   return sortLetters(name) === sortLetters(nearest.name) ? nearest.name : null;
 }
 
-/** The known name that takes the fewest edits (Levenshtein distance), and how many. */
+/** Returns the known name with the fewest edits (Levenshtein distance), and their number. */
 export function nearestName(name: string, known: Iterable<string>): { name: string; edits: number } {
   let best = { name: '', edits: Number.POSITIVE_INFINITY };
   for (const candidate of known) {

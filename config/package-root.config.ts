@@ -1,7 +1,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 
-/** The folder of our package.json, from the sources as well as from the build. */
+/** Returns the folder of package.json, from the sources and from the build. */
 export function packageRoot(): string {
   let folder = import.meta.dirname;
   while (!existsSync(join(folder, 'package.json'))) {
@@ -12,7 +12,7 @@ export function packageRoot(): string {
   return folder;
 }
 
-/** The version in our package.json. */
+/** Returns the version in package.json. */
 export function packageVersion(): string {
   const manifest = readFileSync(join(packageRoot(), 'package.json'), 'utf8');
   return (JSON.parse(manifest) as { version: string }).version;

@@ -1,12 +1,12 @@
 import { availableParallelism } from 'node:os';
 import { z } from 'zod';
-import { wholeNumber, type Setting, type Values } from './setting.config.js';
+import { duration, wholeNumber, type Setting, type Values } from './setting.config.js';
 
 const rangeUrl = z
   .string()
   .refine(isRangeUrl, {
     error:
-      'an https URL without query, such as https://api.pwnedpasswords.com/range (http only for this machine itself)',
+      'an https URL without query, such as https://api.pwnedpasswords.com/range (http for loopback addresses only)',
   })
   .transform((text) => {
     const url = new URL(text);
@@ -18,41 +18,47 @@ export const passwordSettings = {
   PASSWORD_MIN_LENGTH: {
     schema: wholeNumber(8, 64),
     default: '15',
-    meaning: 'Least number of Unicode code points in a password (NIST SP 800-63B-4 §3.1.1.2).',
+    meaning: 'Minimum length of a password in Unicode code points (NIST SP 800-63B-4 §3.1.1.2).',
   },
   ARGON2_MEMORY_KIB: {
     schema: wholeNumber(12_288, 4_194_304),
     default: '19456',
-    meaning: 'Memory of one hash in KiB (OWASP: at least 19456).',
+    meaning: 'Memory per hash in KiB (OWASP: at least 19456).',
   },
   ARGON2_PASSES: {
     schema: wholeNumber(1, 100),
     default: '2',
-    meaning: 'Passes of a hash over its memory (OWASP: at least 2 with 19456 KiB).',
+    meaning: 'Passes over the memory (OWASP: at least 2 with 19456 KiB).',
   },
   ARGON2_PARALLELISM: {
     schema: wholeNumber(1, 16),
     default: '1',
-    meaning: 'Lanes of one hash.',
+    meaning: 'Lanes per hash.',
   },
   ARGON2_CONCURRENCY: {
     schema: wholeNumber(1, 64),
-    // libuv has four threads that file reads and DNS share: hashing never takes them all.
+    // File reads and DNS share libuv's four threads: hashing must not take all of them.
     default: String(Math.max(1, Math.min(availableParallelism(), 3))),
-    defaultText: 'one a core, at most 3',
-    meaning: 'Hashes computed at once; the rest wait in a bounded queue.',
+    defaultText: 'one per core, at most 3',
+    meaning: 'Hashes computed concurrently; others wait in a bounded queue.',
+  },
+  ANSWER_FLOOR_MAX: {
+    schema: duration({ min: 1, max: 30 }),
+    default: '2s',
+    meaning:
+      'The most that stored hashes of other formats may slow every negative sign-in answer down. An import refuses hashes that need more.',
   },
   BREACHED_PASSWORDS_URL: {
     schema: rangeUrl,
-    defaultText: 'unset: nobody is asked',
+    defaultText: 'unset: not checked',
     meaning:
-      'Where new passwords are looked up among leaked ones: a range API as of Have I Been Pwned. Five hex digits of SHA-1 are sent, never a password.',
+      'Range API in the format of Have I Been Pwned that new passwords are checked with. Only five hex digits of the SHA-1 are sent.',
   },
   BREACHED_PASSWORDS_UNAVAILABLE: {
     schema: z.enum(['accept', 'refuse'], { error: 'accept or refuse' }),
     default: 'accept',
     meaning:
-      'What happens to a new password while BREACHED_PASSWORDS_URL does not answer: it is taken, or refused with 503.',
+      'What happens to a new password while BREACHED_PASSWORDS_URL does not answer: accepted, or refused with 503.',
   },
 } satisfies Record<string, Setting>;
 

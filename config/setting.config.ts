@@ -1,25 +1,25 @@
 import { z } from 'zod';
 
 /**
- * One configuration value: how its text is checked and read, and what people are told of it.
+ * One configuration value: validation, type and documentation.
  *
- * `schema` takes the text of the environment variable and gives the typed value; its error message says what
- * is allowed. `default` is that text where the variable is unset; without one the value may be `undefined`.
+ * `schema` converts the text of the environment variable to the typed value; its error message says what is allowed.
+ * `default` is the text if the variable is unset; without a default the value can be `undefined`.
  */
 export interface Setting<T = unknown> {
   readonly schema: z.ZodType<T, string>;
   readonly default?: string;
-  /** How the default is described in the documentation where it depends on something else. */
+  /** Describes the default in the documentation if it depends on something else. */
   readonly defaultText?: string;
-  /** A secret is never shown, and is also read from the file that `<NAME>_FILE` points to. */
+  /** A secret is never shown, and is also read from the file that `<NAME>_FILE` names. */
   readonly secret?: true;
   readonly meaning: string;
 }
 
 /** The settings of one namespace, by the names of their environment variables. */
-export type Settings = Readonly<Record<string, Setting>>;
+type Settings = Readonly<Record<string, Setting>>;
 
-/** The typed values of a namespace. A setting without a default may be undefined. */
+/** The typed values of a namespace. A setting without a default can be undefined. */
 export type Values<S extends Settings> = {
   readonly [K in keyof S]: S[K] extends { default: string }
     ? z.output<S[K]['schema']>
@@ -61,10 +61,21 @@ export function origin() {
   });
 }
 
-/** How many requests a client address may make in a window of seconds; `null` where counting is off. */
+/** Schemes whose pages have no origin of their own, or whose origin is no page of an application. */
+const NO_ORIGIN = new Set(['about', 'blob', 'data', 'file', 'ftp', 'javascript', 'null', 'ws', 'wss']);
+
+/** An origin whose pages can be trusted: of a website, or of an application with a scheme of its own. */
+export function pageOrigin() {
+  return z.string().refine((text) => isOrigin(text) || isApplicationOrigin(text), {
+    error:
+      'an origin as browsers send it, such as https://app.example.com, capacitor://localhost or chrome-extension://<id>: no path, no trailing slash, no *, http and https in lower case and without :443 or :80',
+  });
+}
+
+/** The requests per client address in a window of seconds; `null` if the limit is off. */
 export type RateLimit = { readonly count: number; readonly windowSeconds: number } | null;
 
-/** A window of a rate limit, in seconds. A counter in memory ends by a timer, which knows 24 days at most. */
+/** The longest window, in seconds. In-memory counters expire by a timer, which is limited to 24 days. */
 const LONGEST_WINDOW = 7 * 86_400;
 
 /** `10/1m` → count and window; `off` → null. */
@@ -86,11 +97,16 @@ function parseSeconds(text: string): number {
   return Number(text.slice(0, -1)) * UNIT_SECONDS[text.slice(-1) as keyof typeof UNIT_SECONDS];
 }
 
-/** Seconds in the largest unit that gives a whole number. */
+/** Formats seconds in the largest unit that gives a whole number. */
 function inUnits(seconds: number): string {
   const units = Object.entries(UNIT_SECONDS).toReversed();
   const [unit, length] = units.find(([, size]) => seconds >= size && seconds % size === 0) ?? ['s', 1];
   return `${seconds / length}${unit}`;
+}
+
+function isApplicationOrigin(text: string): boolean {
+  const [, scheme = ''] = /^([a-z][a-z0-9+.-]*):\/\/[A-Za-z0-9._-]+(?::\d{1,5})?$/.exec(text) ?? [];
+  return scheme !== '' && !/^https?$/.test(scheme) && !NO_ORIGIN.has(scheme);
 }
 
 function isOrigin(text: string): boolean {

@@ -7,26 +7,26 @@ export const throttleSettings = {
       error: 'a URL such as redis://host:6379 or rediss://user:password@host:6380',
     }),
     secret: true,
-    defaultText: 'unset: each process counts alone',
+    defaultText: 'unset: each process counts separately',
     meaning: 'Redis or Valkey for rate counters that all nodes share.',
   },
   RATE_LIMIT_LOGIN: {
     schema: rateLimit(),
     default: '10/1m',
     meaning:
-      'Calls that prove who one is, or have a mail sent, a client address, all together: `POST /login`, `/mfa`, `/reauthenticate`, ' +
+      'Calls per client address that authenticate or send a mail, counted together: `POST /login`, `/mfa`, `/reauthenticate`, ' +
       '`/passkeys/authentication/verify`, `/password`, `/password/forgot`, `/password/reset`, `/email`, `/email/verify` and ' +
       '`/email/verify/resend`.',
   },
   RATE_LIMIT_SIGNUP: {
     schema: rateLimit(),
     default: '20/1h',
-    meaning: 'Sign-ups a client address.',
+    meaning: 'Sign-ups per client address.',
   },
   RATE_LIMIT_DEFAULT: {
     schema: rateLimit(),
     default: '600/1m',
-    meaning: 'Requests a client address.',
+    meaning: 'Requests per client address.',
   },
 } satisfies Record<string, Setting>;
 

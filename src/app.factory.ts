@@ -1,44 +1,49 @@
 import { NestFactory } from '@nestjs/core';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyReply, FastifyRequest } from 'fastify';
 import type { DestinationStream, Logger } from 'pino';
 import type { Config } from '../config/load.config.js';
-import { AppModule } from './app.module.js';
+import { AppModule, deliveryOf } from './app.module.js';
 import { ENTITIES } from './entities.js';
-import { NodeRegistration } from './auth/nodes/node-registration.service.js';
-import type { MisfitPolicy } from './auth/nodes/nodes.service.js';
-import { serveAccountPages } from './auth/verification/serve-account-pages.js';
-import { openDatabase, type OpenDatabase } from './database/open.database.js';
-import { createHttpAdapter } from './http/http.adapter.js';
-import { RouteTable } from './http/route-table.js';
-import { createLogger } from './logging/logger.js';
-import { RateLimiter } from './throttle/rate-limiter.js';
+import { RunningStrategy } from './auth/sessions/running-strategy.js';
+import { forgetNodes } from './cluster/forget-nodes.js';
+import { NodeRegistration } from './cluster/node-registration.service.js';
+import type { MisfitPolicy } from './cluster/node-registry.service.js';
+import { allowOrigins } from './platform/http/cors.js';
+import { warnOfForeignSites } from './platform/http/foreign-sites.js';
+import { openDatabase, type OpenDatabase } from './platform/database/open.database.js';
+import { createHttpAdapter } from './platform/fastify/http.adapter.js';
+import { Drain } from './platform/http/drain.js';
+import { RouteTable } from './platform/http/route-table.js';
+import { createLogger } from './platform/logging/logger.js';
+import { RateLimiter } from './platform/throttle/rate-limiter.js';
+import { serveSite } from './site/serve-site.js';
 
 export interface RunningApp {
   readonly app: NestFastifyApplication;
   readonly database: OpenDatabase;
   readonly logger: Logger;
-  /** Finishes what is in flight, then closes everything. */
+  readonly drain: Drain;
+  /** Completes requests in flight, then closes everything. */
   close(): Promise<void>;
 }
 
 export interface AppOptions {
-  /** Where log lines go; standard output by default. */
+  /** The destination of log lines; standard output by default. */
   readonly logDestination?: DestinationStream;
-  /** Hears what is happening, for a person who waits. */
+  /** Reports progress to the operator at the terminal. */
   readonly tell?: (progress: string) => void;
-  /** A database that is open already, for several applications in one process. Whoever opened it closes it. */
+  /** An open database, for several applications in one process. Its opener closes it. */
   readonly database?: OpenDatabase;
-  /** What to do where other nodes run a value of AUTH_STRATEGY that does not fit; refused by default. */
+  /** What to do if other nodes run an incompatible AUTH_STRATEGY; refuse by default. */
   readonly misfit?: MisfitPolicy;
 }
 
 /**
- * Opens the database, brings its schema up to date and builds the application, ready to listen or to be sent
- * requests directly.
+ * Opens the database, migrates its schema and builds the application, ready to listen or to receive requests
+ * directly.
  *
- * @throws what keeps it from starting: the database away, the data directory held, secrets or a strategy that do not
- * fit.
+ * @throws the reason why it cannot start: the database is unavailable, the data directory is locked, or secrets or
+ * the strategy do not fit.
  */
 export async function createApp(config: Config, options: AppOptions = {}): Promise<RunningApp> {
   const logger = createLogger(config.app, options.logDestination);
@@ -49,53 +54,45 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
   };
   let app: NestFastifyApplication | undefined;
   try {
+    if (!options.database) await forgetNodes(database);
+    database.database.onChange((failure) => {
+      if (failure) logger.warn({ event: 'database_unavailable', err: failure.cause });
+      else logger.info({ event: 'database_available' });
+    });
     const routes = new RouteTable();
     const limiter = new RateLimiter(config.throttle, logger);
+    const drain = new Drain();
     app = await NestFactory.create<NestFastifyApplication>(
-      AppModule.forRoot({ config, database: database.database, logger, routes, limiter }),
-      createHttpAdapter(config.app, logger, routes, limiter),
+      AppModule.forRoot({ config, database: database.database, logger, routes, limiter, drain }),
+      createHttpAdapter(config.app, logger, routes, limiter, drain),
       { bodyParser: false, logger: false, abortOnError: false },
     );
-    allowTrustedOrigins(app, config);
-    if (config.app.DOCS) (await import('./docs/swagger.js')).serveDocs(app, config);
+    allowOrigins(app, config.app);
+    await warnOfForeignSites(config.app, logger);
+    const running = app.get(RunningStrategy, { strict: false });
+    if (config.app.DOCS)
+      (await import('./platform/docs/swagger.js')).serveDocs(app, config, () => running.value);
     if (config.app.APP_ENV !== 'production')
       (await import('./mail/mailbox.js')).serveMailbox(app, config, database.database);
-    serveAccountPages(app);
+    serveSite(app, config);
     await app.init();
     await app.getHttpAdapter().getInstance().ready();
     await app.get(NodeRegistration, { strict: false }).register(options.misfit ?? 'refuse');
+    if (deliveryOf(config) === 'off') {
+      logger.warn(
+        { event: 'mail_not_sent' },
+        'SMTP_URL is not set: no mail is sent, so that forgotten passwords cannot be reset and addresses not verified',
+      );
+    }
     const opened = app;
     const close = async () => {
       await opened.close();
       await closeDatabase();
     };
-    return { app, database, logger, close };
+    return { app, database, logger, drain, close };
   } catch (error) {
     await app?.close().catch(() => undefined);
     await closeDatabase();
     throw error;
   }
-}
-
-/** CORS for the other origins that are trusted, by an exact list; with none, no reply can be read across origins. */
-function allowTrustedOrigins(app: NestFastifyApplication, config: Config): void {
-  const others = config.app.TRUSTED_ORIGINS.filter((origin) => origin !== config.app.PUBLIC_URL);
-  if (others.length === 0) return;
-  app.enableCors({
-    origin: others,
-    credentials: true,
-    methods: ['GET', 'HEAD', 'POST', 'PATCH', 'DELETE'],
-    allowedHeaders: ['authorization', 'content-type'],
-    exposedHeaders: ['ratelimit', 'ratelimit-policy', 'retry-after', 'www-authenticate', 'x-request-id'],
-    maxAge: 600,
-    // A preflight is counted like any other request, and answered after that.
-    preflightContinue: true,
-    // An OPTIONS that is no preflight is answered like any other method.
-    strictPreflight: false,
-  });
-  const fastify = app.getHttpAdapter().getInstance();
-  fastify.addHook('onRequest', (_request: FastifyRequest, reply: FastifyReply, done: () => void) => {
-    if (reply.hasHeader('access-control-allow-methods')) reply.code(204);
-    done();
-  });
 }

@@ -1,7 +1,6 @@
 import { type DynamicModule, Module } from '@nestjs/common';
 import { APP_FILTER, APP_GUARD, APP_PIPE } from '@nestjs/core';
 import { StandardSchemaValidationPipe } from '@nestjs/common';
-import { TerminusModule } from '@nestjs/terminus';
 import type { Logger } from 'pino';
 import type { Config } from '../config/load.config.js';
 import {
@@ -9,76 +8,94 @@ import {
   AUDIT_CONFIG,
   AUTH_CONFIG,
   MAIL_CONFIG,
+  PAGES_CONFIG,
   PASSWORD_CONFIG,
 } from '../config/tokens.config.js';
-import { AuthGuard } from './auth/auth.guard.js';
+import { AccountModule } from './account/account.module.js';
+import { AdminModule } from './admin/admin.module.js';
+import { AuthGuard } from './auth/credentials/auth.guard.js';
+import { StepUpGuard } from './auth/credentials/step-up.guard.js';
 import { AuthModule } from './auth/auth.module.js';
 import { SigningKeys } from './auth/keys/signing-keys.service.js';
 import { AuditModule } from './audit/audit.module.js';
-import type { Database } from './database/database.js';
-import { DatabaseModule } from './database/database.module.js';
-import { HealthController } from './health/health.controller.js';
-import { Readiness } from './health/readiness.js';
-import { CrossSiteGuard } from './http/cross-site.guard.js';
-import { RouteTable } from './http/route-table.js';
-import { LOGGER } from './logging/logger.js';
+import type { Database } from './platform/database/database.js';
+import { DatabaseModule } from './platform/database/database.module.js';
+import { ClusterModule } from './cluster/cluster.module.js';
+import { NodeRegistration } from './cluster/node-registration.service.js';
+import { HealthModule } from './health/health.module.js';
+import type { MailDelivery, Readiness } from './health/readiness.js';
+import { CrossSiteGuard } from './platform/http/cross-site.guard.js';
+import type { Drain } from './platform/http/drain.js';
+import { RouteTable } from './platform/http/route-table.js';
+import { LOGGER } from './platform/logging/logger.js';
+import { SecurityLog } from './platform/logging/security-log.service.js';
 import { MailModule } from './mail/mail.module.js';
-import { ProblemFilter } from './problems/problem.filter.js';
-import { validationProblem } from './problems/validation.js';
-import { SweepModule } from './sweep/sweep.module.js';
-import { RateLimitGuard } from './throttle/rate-limit.guard.js';
-import type { RateLimiter } from './throttle/rate-limiter.js';
-import { ThrottleModule } from './throttle/throttle.module.js';
+import { ProblemFilter } from './platform/http/problem.filter.js';
+import { validationProblem } from './platform/problems/validation.js';
+import { SweepModule } from './platform/retention/sweep.module.js';
+import { RateLimitGuard } from './platform/throttle/rate-limit.guard.js';
+import type { RateLimiter } from './platform/throttle/rate-limiter.js';
+import { ThrottleModule } from './platform/throttle/throttle.module.js';
+import { ServicesModule } from './services/services.module.js';
 import { UsersModule } from './users/users.module.js';
 
-/** What the application is made from, opened by whoever starts it. */
+/** The parts of the application that its caller opened. */
 export interface AppParts {
   readonly config: Config;
   readonly database: Database;
   readonly logger: Logger;
   readonly routes: RouteTable;
   readonly limiter: RateLimiter;
+  readonly drain: Drain;
 }
 
-/** The composition root: which modules there are, and what every request passes, in order. */
+/** The composition root: all modules, and the steps of every request in order. */
 @Module({})
 export class AppModule {
-  static forRoot({ config, database, logger, routes, limiter }: AppParts): DynamicModule {
+  static forRoot({ config, database, logger, routes, limiter, drain }: AppParts): DynamicModule {
     return {
       module: AppModule,
       imports: [
         SettingsModule.forRoot(config, logger, routes),
         DatabaseModule.forRoot(database),
         ThrottleModule.forRoot(config.throttle, limiter),
-        TerminusModule.forRoot({ logger: false }),
         SweepModule,
         AuditModule,
         MailModule,
         UsersModule,
         AuthModule,
+        AccountModule,
+        AdminModule,
+        ServicesModule,
+        ClusterModule,
+        HealthModule.forRoot({
+          imports: [AuthModule, ClusterModule],
+          inject: [SigningKeys, NodeRegistration],
+          useFactory: (keys: SigningKeys, node: NodeRegistration): Readiness => ({
+            hasKeys: () => keys.isReady,
+            mailDelivery: () => deliveryOf(config),
+            isStopping: () => drain.isUnderWay,
+            canWrite: () => node.isRenewed,
+          }),
+        }),
       ],
-      controllers: [HealthController],
       providers: [
         { provide: APP_FILTER, useClass: ProblemFilter },
-        // In this order: count sign-ins and sign-ups, refuse what another site sent, then ask who it is.
+        // In this order: rate limit, cross-site requests, authentication, step-up.
         { provide: APP_GUARD, useClass: RateLimitGuard },
         { provide: APP_GUARD, useClass: CrossSiteGuard },
         { provide: APP_GUARD, useExisting: AuthGuard },
+        { provide: APP_GUARD, useExisting: StepUpGuard },
         {
           provide: APP_PIPE,
           useValue: new StandardSchemaValidationPipe({ exceptionFactory: validationProblem }),
-        },
-        {
-          provide: Readiness,
-          useFactory: (keys: SigningKeys): Readiness => ({ hasKeys: () => keys.isReady }),
-          inject: [SigningKeys],
         },
       ],
     };
   }
 }
 
-/** The configuration's namespaces, the logger and the table of routes, for every module. */
+/** The configuration namespaces, the logger and the table of routes, for all modules. */
 @Module({})
 class SettingsModule {
   static forRoot(config: Config, logger: Logger, routes: RouteTable): DynamicModule {
@@ -88,9 +105,17 @@ class SettingsModule {
       { provide: PASSWORD_CONFIG, useValue: config.password },
       { provide: MAIL_CONFIG, useValue: config.mail },
       { provide: AUDIT_CONFIG, useValue: config.audit },
+      { provide: PAGES_CONFIG, useValue: config.pages },
       { provide: LOGGER, useValue: logger },
+      SecurityLog,
       { provide: RouteTable, useValue: routes },
     ];
     return { module: SettingsModule, global: true, providers, exports: providers };
   }
+}
+
+/** @returns `off` if mails wait in the outbox and are shown nowhere. */
+export function deliveryOf({ app, mail }: Pick<Config, 'app' | 'mail'>): MailDelivery {
+  if (mail.SMTP_URL !== undefined) return 'smtp';
+  return app.APP_ENV === 'production' ? 'off' : 'mailbox';
 }

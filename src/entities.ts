@@ -1,17 +1,17 @@
 import { User } from './users/user.entity.js';
 import { Session } from './auth/sessions/session.entity.js';
 import { RefreshToken } from './auth/strategies/jwt/refresh-token.entity.js';
-import { Revocation } from './auth/sessions/revocation.entity.js';
+import { Revocation } from './auth/revocation/revocation.entity.js';
 import { SigningKey } from './auth/keys/signing-key.entity.js';
-import { Node } from './auth/nodes/node.entity.js';
-import { ServiceClient } from './auth/clients/service-client.entity.js';
+import { Node } from './cluster/node.entity.js';
+import { ServiceClient } from './services/service-client.entity.js';
 import { OneTimeToken } from './users/one-time-tokens/one-time-token.entity.js';
 import { OutboxMail } from './mail/outbox-mail.entity.js';
-import { MfaChallenge } from './auth/mfa/mfa-challenge.entity.js';
-import { Passkey } from './auth/passkeys/passkey.entity.js';
-import { WebauthnChallenge } from './auth/passkeys/webauthn-challenge.entity.js';
-import { TotpAuthenticator } from './auth/totp/totp-authenticator.entity.js';
-import { RecoveryCode } from './auth/recovery-codes/recovery-code.entity.js';
+import { MfaChallenge } from './auth/assurance/mfa-challenge.entity.js';
+import { Passkey } from './auth/factors/passkeys/passkey.entity.js';
+import { WebauthnChallenge } from './auth/factors/passkeys/webauthn-challenge.entity.js';
+import { TotpAuthenticator } from './auth/factors/totp/totp-authenticator.entity.js';
+import { RecoveryCode } from './auth/factors/recovery-codes/recovery-code.entity.js';
 import { GuessCounter } from './auth/lockout/guess-counter.entity.js';
 import { KnownDevice } from './auth/lockout/known-device.entity.js';
 import { AuditEvent } from './audit/audit-event.entity.js';
@@ -20,7 +20,9 @@ import { AuditCounter } from './audit/audit-counter.entity.js';
 import { PasswordFormat } from './users/passwords/password-format.entity.js';
 import { Import } from './users/import/import.entity.js';
 
-/** Every entity of every feature: the schema. Apart from the application, which commands that only ask the database need not load. */
+/**
+ * All entities: the schema. Separate from the application, which commands that only query the database need not load.
+ */
 export const ENTITIES = [
   User,
   Session,

@@ -5,7 +5,7 @@ if (problem) {
   process.stderr.write(`Traffy cannot start: ${problem}\n`);
   process.exitCode = 1;
 } else {
-  // Only now: the modules behind it do not load on an older one.
+  // Imported late: these modules do not load on an older Node.js.
   const { serve } = await import('./server.js');
   await serve(process.argv.slice(2));
 }

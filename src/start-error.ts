@@ -1,18 +1,20 @@
 import { ConfigError, type Config } from '../config/load.config.js';
 import { ChainKeyDoesNotFit } from './audit/chain-key.js';
 import { SecretsDoNotFit, UnfitSigningKey } from './auth/keys/key-pair.js';
-import { StepRefused } from './auth/nodes/step-refused.js';
-import { DataDirectoryHeld, DataDirectoryUnusable } from './database/data-directory.lock.js';
-import { isDatabaseOutage } from './problems/database-outage.js';
+import { StepRefused } from './cluster/step-refused.js';
+import { DataDirectoryHeld, DataDirectoryUnusable } from './platform/database/data-directory.lock.js';
+import { DatabaseUnfit } from './platform/database/database-unfit.js';
+import { isDatabaseOutage } from './platform/http/database-outage.js';
 
-/** The address cannot be listened on. The message is for a terminal. */
+/** The service cannot listen on the address. The message is for a terminal. */
 export class CannotListen extends Error {}
 
-/** Errors whose message says it all. */
+/** Errors whose message needs no explanation. */
 const PLAIN_ERRORS = [
   ConfigError,
   DataDirectoryHeld,
   DataDirectoryUnusable,
+  DatabaseUnfit,
   SecretsDoNotFit,
   ChainKeyDoesNotFit,
   UnfitSigningKey,
@@ -21,9 +23,9 @@ const PLAIN_ERRORS = [
 ];
 
 /**
- * What kept the service, or a command, from starting, in one line and without a stack.
+ * Explains why the service or a command could not start, in one line without a stack.
  *
- * @param config what was read of the configuration before that.
+ * @param config the configuration, if it was read before that.
  */
 export function explainStart(error: unknown, config?: Config): string {
   if (PLAIN_ERRORS.some((type) => error instanceof type)) return (error as Error).message;
@@ -37,7 +39,7 @@ export function explainStart(error: unknown, config?: Config): string {
   return `${message} (${code})`;
 }
 
-/** Wrong user, password or database (classes 28 and 3D of PostgreSQL), no rights there, or only for reading. */
+/** Wrong user, password or database (classes 28 and 3D of PostgreSQL), missing rights, or a read-only database. */
 function isDatabaseRefusal(code: string): boolean {
   return /^(28...|3D000|42501|25006)$/.test(code);
 }

@@ -47,7 +47,7 @@ interface Figures {
 
 once('npm run bench', () => {
   it(
-    'gives the CPU time of a request as a ratio to the yardstick, and says when it tells nothing',
+    'prints the CPU time of a request as a ratio to the yardstick, and marks results without meaning',
     async () => {
       const json = join(folder, 'me.json');
       const { code, stdout } = await bench('bench.mjs', ['--targets', 'nest-fastify', '--json', json]);
@@ -65,7 +65,7 @@ once('npm run bench', () => {
     PATIENCE,
   );
 
-  it('names the variable that is missing, and measures nothing', async () => {
+  it('names a missing variable and measures nothing', async () => {
     for (const script of ['bench.mjs', 'sign-in.mjs', 'light.mjs']) {
       const { code, stdout, stderr } = await bench(script, []);
       expect({ script, code, stdout }).toEqual({ script, code: 1, stdout: '' });
@@ -76,7 +76,7 @@ once('npm run bench', () => {
 
 describe('npm run bench on a server', () => {
   itOnServer(
-    'profiles GET /me, and tells what each layer takes',
+    'profiles GET /me by layer',
     async () => {
       const output = join(folder, 'me.cpuprofile');
       const env = { BENCH_DATABASE_URL: serverUrl ?? '' };
@@ -96,7 +96,7 @@ describe('npm run bench on a server', () => {
   );
 
   itOnServer(
-    'ends with an error where a target answers something else than who is signed in',
+    'fails if a target does not answer with the signed-in user',
     async () => {
       const args = ['--targets', 'traffy-session', '--set', 'RATE_LIMIT_DEFAULT=100/1m'];
       const { code, stderr } = await bench('bench.mjs', args, { BENCH_DATABASE_URL: serverUrl ?? '' });

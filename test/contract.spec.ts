@@ -3,10 +3,11 @@ import { sql } from 'kysely';
 import { startApp, type TestApp } from './support/app.js';
 import { type Client, cookieValue, type Reply } from './support/client.js';
 import { freshEmail, PASSWORD, type SignedIn, signIn, signUp, STRATEGIES } from './support/strategies.js';
+import { given } from './support/given.js';
 
 /** The black-box contract, replayed over every value of AUTH_STRATEGY. */
 describe.each(STRATEGIES)(
-  'pain 14: the same with AUTH_STRATEGY=$strategy',
+  'the same contract with AUTH_STRATEGY=$strategy [pain 14]',
   ({ strategy, issues, accepts, credentialOf }) => {
     let app: TestApp;
     beforeAll(async () => {
@@ -28,7 +29,7 @@ describe.each(STRATEGIES)(
       return { reply, cookie: cookieHeader(reply), sessionId: String(reply.body['session'].id) };
     };
 
-    it('signs up, signs in, says who it is, signs out, and the credential is dead (S4)', async () => {
+    it('signs up, signs in, identifies the user, signs out, and the credential is dead [S4]', async () => {
       const credentials = { email: freshEmail(), password: PASSWORD };
       const signup = await app.client.post('/signup', credentials);
       expect(signup.status).toBe(201);
@@ -53,6 +54,7 @@ describe.each(STRATEGIES)(
         email: credentials.email,
         email_verified: false,
         name: null,
+        language: null,
         role: 'user',
         created_at: expect.stringMatching(/Z$/),
       });
@@ -64,7 +66,7 @@ describe.each(STRATEGIES)(
       expect((await client.get('/users/me')).status).toBe(401);
     });
 
-    it('answers logged_in false without a credential, and 401 where one is required (B1)', async () => {
+    it('answers logged_in false without a credential, and 401 where one is required [B1]', async () => {
       expect((await app.client.get('/me')).body).toEqual({ logged_in: false });
       const refused = await app.client.get('/users/me');
       expect(refused.status).toBe(401);
@@ -72,7 +74,7 @@ describe.each(STRATEGIES)(
       expect(refused.headers['www-authenticate']).toBe('Bearer realm="traffy"');
     });
 
-    it('marks a 401 for a dead credential as invalid_token, whichever strategy runs (B2)', async () => {
+    it('marks a 401 for a dead credential as invalid_token in every strategy [B2]', async () => {
       const { client } = await signIn(app);
       await client.post('/logout');
       const refused = await client.get('/users/me');
@@ -80,7 +82,7 @@ describe.each(STRATEGIES)(
       expect(refused.headers['www-authenticate']).toBe('Bearer realm="traffy", error="invalid_token"');
     });
 
-    it('gives one answer to an unknown address, a wrong and an empty password (L5)', async () => {
+    it('gives one answer to an unknown address, a wrong and an empty password [L5]', async () => {
       const email = await signUp(app);
       const attempts = [
         { email, password: 'not the passphrase at all' },
@@ -96,7 +98,7 @@ describe.each(STRATEGIES)(
       }
     });
 
-    it('takes transport as the strategy means it, and never shows a cookie credential in a body (S11)', async () => {
+    it('handles transport by strategy and never shows a cookie credential in a body [S11]', async () => {
       const email = await signUp(app);
       const { reply, cookie } = await signInByCookie(email);
       expect(Object.keys(reply.body).toSorted()).toEqual(['email', 'session', 'success']);
@@ -106,7 +108,7 @@ describe.each(STRATEGIES)(
       expect(await me(app.client.with({ cookie }))).toEqual({ logged_in: true, email });
     });
 
-    it('sets cookies HttpOnly, SameSite=Lax, host-only, for what is left of the session (S10)', async () => {
+    it('sets cookies HttpOnly, SameSite=Lax, host-only, for the rest of the session [S10]', async () => {
       const { reply } = await signInByCookie(await signUp(app));
       expect(reply.setCookies).not.toHaveLength(0);
       for (const line of reply.setCookies) {
@@ -116,7 +118,7 @@ describe.each(STRATEGIES)(
       }
     });
 
-    it('answers every credential reply no-store (S12, B3)', async () => {
+    it('answers every credential reply with no-store [S12, B3]', async () => {
       const { reply, client } = await signIn(app);
       const replies = [
         reply,
@@ -127,7 +129,7 @@ describe.each(STRATEGIES)(
       for (const { headers } of replies) expect(headers['cache-control']).toBe('no-store');
     });
 
-    it('ends the live session whose credential comes along with a sign-in; ids never repeat (S2-3, incidents 1, 3, 21)', async () => {
+    it('ends the live session of a credential that is sent with a sign-in; ids never repeat [S2, S3, incident 1, incident 3, incident 21]', async () => {
       const email = await signUp(app);
       const first = await signIn(app, email);
       const reply = await first.client.post('/login', { email, password: PASSWORD });
@@ -137,7 +139,7 @@ describe.each(STRATEGIES)(
       expect(await isOpen(app.client.with(credentialOf(reply)))).toBe(true);
     });
 
-    it('never adopts a cookie that was planted before sign-in (incident 2)', async () => {
+    it('never adopts a cookie that was planted before sign-in [incident 2]', async () => {
       const planted = `session=trf_st_${'A'.repeat(43)}; access_token=planted; refresh_token=trf_rt_${'A'.repeat(43)}`;
       const email = await signUp(app);
       const { reply } = await signInByCookie(email, { cookie: planted });
@@ -145,7 +147,7 @@ describe.each(STRATEGIES)(
       expect(cookieHeader(reply)).not.toContain('AAAA');
     });
 
-    it('clears the cookies that a sign-in leaves behind', async () => {
+    it('clears the cookies of the replaced session', async () => {
       const reply = await app.client.post(
         '/login',
         { email: await signUp(app), password: PASSWORD, transport: 'cookie' },
@@ -174,13 +176,13 @@ describe.each(STRATEGIES)(
         expect(stale.body).toEqual({ logged_in: true, email: first.email });
       });
 
-      it('tries every value of a cookie that stands there twice (pain 15)', async () => {
+      it('tries every value of a duplicate cookie [pain 15]', async () => {
         const [name = ''] = cookie.split('=');
         const twice = await app.client.get('/me', { cookie: `${name}=stale; ${cookie}` });
         expect(twice.body).toEqual({ logged_in: true, email: first.email });
       });
 
-      it('looks at four different values of a cookie, so that a header full of them costs little', async () => {
+      it('checks at most four values of a cookie', async () => {
         const [name = ''] = cookie.split('=');
         const stale = (count: number) =>
           Array.from({ length: count }, (_, i) => `${name}=stale${i}`).join('; ');
@@ -195,7 +197,7 @@ describe.each(STRATEGIES)(
         });
       });
 
-      it('refuses live ones of different people with 400, but signs all of them out', async () => {
+      it('refuses live ones of different users with 400, but signs all of them out', async () => {
         // Two cookies of the same kind: possible in every strategy.
         const other = await signInByCookie(await signUp(app));
         const mine = await signInByCookie(await signUp(app));
@@ -215,14 +217,14 @@ describe.each(STRATEGIES)(
     });
 
     describe('logout', () => {
-      it('is idempotent and needs no credential (pain 19)', async () => {
+      it('is idempotent and needs no credential [pain 19]', async () => {
         for (const reply of [await app.client.post('/logout'), await app.client.post('/logout', {})]) {
           expect(reply.status).toBe(200);
           expect(reply.body).toEqual({ logged_in: false });
         }
       });
 
-      it('clears every cookie there ever was, in both spellings (S12)', async () => {
+      it('clears every known cookie in both spellings [S12]', async () => {
         const { setCookies } = await app.client.post('/logout');
         const names = setCookies.map((line) => line.split('=')[0]).toSorted();
         const all = ['session', 'access_token', 'refresh_token'].flatMap((name) => [name, `__Host-${name}`]);
@@ -230,7 +232,7 @@ describe.each(STRATEGIES)(
         for (const line of setCookies) expect(line).toContain('Max-Age=0');
       });
 
-      it('ends only the session that was presented', async () => {
+      it('ends only the presented session', async () => {
         const first = await signIn(app);
         const second = await signIn(app, first.email);
         await first.client.post('/logout');
@@ -254,14 +256,14 @@ describe.each(STRATEGIES)(
         expect(await isOpen(fourth.client)).toBe(false);
       });
 
-      it('keeps the cookies with scope=others, because their session goes on', async () => {
+      it('keeps the cookies with scope=others', async () => {
         const { cookie } = await signInByCookie(await signUp(app));
         const reply = await app.client.post('/logout?scope=others', undefined, { cookie });
         expect(reply.setCookies).toEqual([]);
         expect(await isOpen(app.client.with({ cookie }))).toBe(true);
       });
 
-      it('with scope=global ends all of everybody whose live credential was sent', async () => {
+      it('with scope=global ends all sessions of every presented user', async () => {
         const mine = await signInByCookie(await signUp(app));
         const email = await signUp(app);
         const other = await signInByCookie(email);
@@ -272,7 +274,7 @@ describe.each(STRATEGIES)(
         expect(await isOpen(elsewhere.client)).toBe(false);
       });
 
-      it('needs a live credential for others and global, and refuses another scope', async () => {
+      it('requires a live credential for others and global, and refuses other scopes', async () => {
         const { client } = await signIn(app);
         expect((await app.client.post('/logout?scope=global')).status).toBe(401);
         const unknown = await client.post('/logout?scope=everything');
@@ -285,7 +287,7 @@ describe.each(STRATEGIES)(
         expect((await client.post('/logout?scope=others')).status).toBe(401);
       });
 
-      it('never shows one person the account of another on the same browser (incident 22)', async () => {
+      it('never shows one user the account of another in the same browser [incident 22]', async () => {
         const alice = await signInByCookie(await signUp(app));
         await app.client.post('/logout');
         const bob = await signUp(app);
@@ -295,8 +297,8 @@ describe.each(STRATEGIES)(
       });
     });
 
-    describe('the end of a session', () => {
-      it('comes at its absolute limit, whatever the cookie says (S7, incident 4)', async () => {
+    describe('session expiry', () => {
+      it('applies at the absolute limit, whatever the cookie says [S7, incident 4]', async () => {
         const { client, sessionId } = await signIn(app);
         await app.query(
           sql`update sessions set created_at = created_at - interval '31 days', expires_at = now() - interval '1 second' where id = ${sessionId}`,
@@ -305,26 +307,22 @@ describe.each(STRATEGIES)(
         expect((await client.get('/users/me')).body['code']).toBe('credential_expired');
       });
 
-      it('comes after SESSION_IDLE_TTL without use (S7)', async () => {
+      it('applies after SESSION_IDLE_TTL without use [S7]', async () => {
         const { client, sessionId } = await signIn(app);
-        await app.query(
-          sql`update sessions set last_used_at = now() - interval '13 days' where id = ${sessionId}`,
-        );
+        await given.unusedSession(app, sessionId, '13 days');
         expect(await isOpen(client)).toBe(true);
-        await app.query(
-          sql`update sessions set last_used_at = now() - interval '14 days 1 second' where id = ${sessionId}`,
-        );
+        await given.unusedSession(app, sessionId, '14 days 1 second');
         expect(await isOpen(client)).toBe(false);
       });
 
-      it('comes with the end of the account (S5, J9)', async () => {
+      it('applies when the account is deleted [S5, J9]', async () => {
         const { client, email } = await signIn(app);
         await app.query(sql`delete from users where email = ${email}`);
         expect(await me(client)).toEqual({ logged_in: false, action: 'login' });
         expect((await client.get('/users/me')).status).toBe(401);
       });
 
-      it('comes for the oldest when there are more than SESSIONS_PER_USER, also under parallel sign-in (S9)', async () => {
+      it('revokes the oldest sessions beyond SESSIONS_PER_USER, also under parallel sign-ins [S9]', async () => {
         const email = await signUp(app);
         const first = await signIn(app, email);
         await Promise.all(Array.from({ length: 24 }, () => signIn(app, email)));
@@ -337,7 +335,7 @@ describe.each(STRATEGIES)(
       });
     });
 
-    it('keeps only hashes of what it hands out (S1, pain 20)', async () => {
+    it('stores only hashes of issued credentials [S1, pain 20]', async () => {
       const { cookie } = await signInByCookie(await signUp(app));
       const secrets = cookie.match(/trf_(?:st|rt)_[\w-]{43}/g) ?? [];
       expect(secrets).toHaveLength(1);
@@ -352,7 +350,7 @@ describe.each(STRATEGIES)(
       }
     });
 
-    it('accepts the kinds of credential that the list names, and no other (S13)', async () => {
+    it('accepts the listed kinds of credential and no others [S13]', async () => {
       const carriers = await signInEachWay(app);
       for (const { kind, headers } of carriers) {
         const reply = await app.client.get('/me', headers);
@@ -360,7 +358,7 @@ describe.each(STRATEGIES)(
       }
     });
 
-    it('ends a session at sign-out and at sign-in even by a credential whose kind is not accepted here', async () => {
+    it('ends a session at sign-out and sign-in by a credential whose kind is not accepted', async () => {
       for (const act of ['/logout', '/login']) {
         const email = await signUp(app);
         for (const { strategy: other } of STRATEGIES.filter((row) => row.accepts.length === 1)) {
@@ -373,7 +371,7 @@ describe.each(STRATEGIES)(
       }
     });
 
-    it('lets Authorization win over cookies of the same person, where both kinds are accepted', async () => {
+    it('prefers Authorization over cookies of the same user where both kinds are accepted', async () => {
       const carriers = (await signInEachWay(app)).filter(({ kind }) =>
         (accepts as readonly string[]).includes(kind),
       );
@@ -402,7 +400,7 @@ describe('with an https PUBLIC_URL', () => {
   });
   afterAll(() => app.close());
 
-  it('names cookies __Host- and makes them Secure, and reads both spellings (S10)', async () => {
+  it('prefixes cookie names with __Host-, sets Secure, and reads both spellings [S10]', async () => {
     const email = await signUp(app);
     const reply = await app.client.post('/login', { email, password: PASSWORD, transport: 'cookie' });
     expect(reply.setCookies.map((line) => line.split('=')[0])).toEqual([
@@ -419,7 +417,25 @@ describe('with an https PUBLIC_URL', () => {
     }
   });
 
-  it('ignores plain cookies beside prefixed ones: a neighbouring host can plant only those', async () => {
+  it('keeps two instances on one host apart by COOKIE_PREFIX', async () => {
+    const one = await startApp({
+      env: { PUBLIC_URL: 'https://auth.example.com', AUTH_STRATEGY: 'jwt,session', COOKIE_PREFIX: 'one-' },
+    });
+    const jar = async (node: TestApp) => {
+      const credentials = { email: await signUp(node), password: PASSWORD };
+      const reply = await node.client.post('/login', { ...credentials, transport: 'cookie' });
+      return reply.setCookies.map((line) => line.split(';')[0]).join('; ');
+    };
+    const both = `${await jar(one)}; ${await jar(app)}`;
+    expect(both).toContain('__Host-one-access_token=');
+    const out = await one.client.post('/logout', undefined, { cookie: both });
+    expect(out.setCookies.every((line) => /^(__Host-)?one-/.test(line))).toBe(true);
+    expect((await one.client.get('/users/me', { cookie: both })).status).toBe(401);
+    expect((await app.client.get('/users/me', { cookie: both })).status).toBe(200);
+    await one.close();
+  });
+
+  it('ignores plain cookies beside prefixed ones: a sibling host can plant only plain ones', async () => {
     const victim = await signUp(app);
     const attacker = await signUp(app);
     const tokenOf = async (email: string) => {
@@ -433,7 +449,7 @@ describe('with an https PUBLIC_URL', () => {
     }
   });
 
-  it('sends Strict-Transport-Security for a year, subdomains included (C6)', async () => {
+  it('sends Strict-Transport-Security for a year, subdomains included [C6]', async () => {
     const { headers } = await app.client.get('/me');
     expect(headers['strict-transport-security']).toBe('max-age=31536000; includeSubDomains');
   });

@@ -1,17 +1,20 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
-import { RequestMethod } from '@nestjs/common';
-import { DiscoveryService, MetadataScanner, ModulesContainer } from '@nestjs/core';
 import { sql } from 'kysely';
 import { throttleSettings } from '../config/throttle.config.js';
 import { JwtStrategy } from '../src/auth/strategies/jwt/jwt.strategy.js';
-import { isOAuthPath } from '../src/http/oauth-endpoints.js';
-import { ACCESS, type Access } from '../src/http/public.decorator.js';
-import { PROBLEMS, problemEntry, type ProblemCode, problemType } from '../src/problems/problem.catalogue.js';
-import { RATE_LIMIT } from '../src/throttle/rate-limit.guard.js';
+import { isOAuthPath } from '../src/platform/http/oauth-endpoints.js';
+import {
+  PROBLEMS,
+  problemEntry,
+  type ProblemCode,
+  problemType,
+} from '../src/platform/problems/problem.catalogue.js';
 import { startApp, type TestApp } from './support/app.js';
 import { createEmptyDatabase } from './support/database.js';
 import { generatedDocument } from './support/documents.js';
+import { routesOf } from './support/routes.js';
 import { signIn } from './support/strategies.js';
+import { given } from './support/given.js';
 
 let app: TestApp;
 beforeAll(async () => {
@@ -19,57 +22,15 @@ beforeAll(async () => {
 });
 afterAll(() => app.close());
 
-interface RouteFacts {
-  readonly route: string;
-  readonly access: Access;
-  /** The rate limit of its own, if it has one. */
-  readonly policy: unknown;
-  /** The kinds and schemas of the parameters that Nest fills from the request. */
-  readonly parameters: { readonly source: number; readonly hasSchema: boolean }[];
-}
-
 /** Sources of parameters in Nest's metadata. */
 const BODY = 3;
 const QUERY = 4;
 const PARAM = 5;
 
-/** Every route as its decorators describe it. */
-function routes(): RouteFacts[] {
-  const discovery = new DiscoveryService(app.running.app.get(ModulesContainer));
-  const scanner = new MetadataScanner();
-  return discovery.getControllers().flatMap(({ instance, metatype }) => {
-    const controller = metatype as (new () => object) | null;
-    if (!instance || !controller) return [];
-    const prefix = String(Reflect.getMetadata('path', controller));
-    return scanner.getAllMethodNames(Object.getPrototypeOf(instance)).flatMap((name) => {
-      const handler = (instance as Record<string, object>)[name] as object;
-      const path: unknown = Reflect.getMetadata('path', handler);
-      if (typeof path !== 'string') return [];
-      const method = RequestMethod[Number(Reflect.getMetadata('method', handler))];
-      const access: Access =
-        Reflect.getMetadata(ACCESS, handler) ?? Reflect.getMetadata(ACCESS, controller) ?? 'required';
-      const args = (Reflect.getMetadata('__routeArguments__', controller, name) ?? {}) as Record<
-        string,
-        { schema?: unknown }
-      >;
-      const parameters = Object.entries(args).map(([key, { schema }]) => ({
-        source: Number(key.split(':')[0]),
-        hasSchema: schema !== undefined,
-      }));
-      return [
-        {
-          route: `${method} ${`/${prefix}/${path}`.replace(/\/{2,}/g, '/').replace(/(.)\/$/, '$1')}`,
-          access,
-          policy: Reflect.getMetadata(RATE_LIMIT, handler),
-          parameters,
-        },
-      ];
-    });
-  });
-}
+const routes = () => routesOf(app);
 
 describe('routes', () => {
-  it('are closed unless they stand here', () => {
+  it('require a credential unless they are listed here', () => {
     const open = routes()
       .filter(({ access }) => access !== 'required')
       .map(({ route, access }) => `${route} ${access}`);
@@ -81,7 +42,7 @@ describe('routes', () => {
       'GET /health/ready none',
       'GET /me optional',
       'POST /email/verify none',
-      // Open to service clients alone: test/services.spec.ts.
+      // Open to service clients alone: test/services/service-clients.spec.ts.
       'POST /introspect none',
       'POST /login optional',
       'POST /logout optional',
@@ -96,7 +57,7 @@ describe('routes', () => {
     ]);
   });
 
-  it('that are closed answer 401 to whoever has no credential', async () => {
+  it('answer 401 without a credential unless they are public', async () => {
     const closed = routes().filter(({ access }) => access === 'required');
     expect(closed.length).toBeGreaterThan(0);
     for (const { route } of closed) {
@@ -109,7 +70,7 @@ describe('routes', () => {
     }
   });
 
-  it('read bodies, queries and path parameters through a schema', () => {
+  it('validate bodies, queries and path parameters with a schema', () => {
     const unchecked = routes().flatMap(({ route, parameters }) =>
       parameters
         .filter(({ source, hasSchema }) => [BODY, QUERY, PARAM].includes(source) && !hasSchema)
@@ -119,13 +80,13 @@ describe('routes', () => {
     expect(routes().some(({ parameters }) => parameters.some(({ source }) => source === BODY))).toBe(true);
   });
 
-  it('that count under RATE_LIMIT_LOGIN are all named where it is explained', () => {
+  it('that count under RATE_LIMIT_LOGIN are listed in its description', () => {
     const counted = routes().filter(({ policy }) => policy === 'login');
     const named = throttleSettings.RATE_LIMIT_LOGIN.meaning.match(/\/[a-z/]+/g) ?? [];
     expect(named.toSorted()).toEqual(counted.map(({ route }) => route.replace('POST ', '')).toSorted());
   });
 
-  it('with a body refuse a field that they do not know', async () => {
+  it('refuse unknown fields in bodies', async () => {
     const withBody = routes().filter(
       ({ route, parameters }) =>
         parameters.some(({ source }) => source === BODY) &&
@@ -133,7 +94,7 @@ describe('routes', () => {
         !isOAuthPath(route.split(' ')[1] ?? ''),
     );
     const { client, email } = await signIn(app);
-    await app.query(sql`update users set role = 'admin' where email = ${email}`);
+    await given.role(app, email, 'admin');
     for (const { route, access } of withBody) {
       const [method, path = ''] = route.split(' ');
       const caller = access === 'required' ? client : app.client;
@@ -147,12 +108,12 @@ describe('routes', () => {
 describe('error codes', () => {
   const codes = Object.keys(PROBLEMS) as ProblemCode[];
 
-  it('are all in docs/errors.md, as the catalogue has them (UPDATE_DOCS=1 writes it)', () => {
+  it('are all in docs/errors.md, generated from the catalogue (UPDATE_DOCS=1 writes it)', () => {
     const expected = errorsDocument(codes);
     expect(generatedDocument('docs/errors.md', expected)).toBe(expected);
   });
 
-  it('are snake_case words with a type of their own, and every 401 tells what to do', () => {
+  it('are snake_case, have a type, and every 401 has an action', () => {
     expect(new Set(codes.map((code) => problemType(code))).size).toBe(codes.length);
     for (const code of codes) expect(code).toMatch(/^[a-z]+(_[a-z]+)*$/);
     // credential_expired is refreshed or not, depending on what expired; invalid_client is told to services.
@@ -166,8 +127,8 @@ describe('error codes', () => {
   });
 });
 
-describe('libraries are configured as their risks demand', () => {
-  it('incident 37: passport-jwt has a fixed list of algorithms, one issuer, one audience, and never ignores expiry', () => {
+describe('risky options of libraries', () => {
+  it('passport-jwt has a fixed list of algorithms, one issuer, one audience, and never ignores expiry [incident 37]', () => {
     const { _verifOpts: options } = app.running.app.get(JwtStrategy, { strict: false }) as unknown as {
       _verifOpts: unknown;
     };
@@ -182,8 +143,8 @@ describe('libraries are configured as their risks demand', () => {
   });
 });
 
-describe('the schema', () => {
-  it('that the migrations make is the one that the entities describe', async () => {
+describe('database schema', () => {
+  it('of the migrations equals that of the entities', async () => {
     const database = await createEmptyDatabase();
     const fresh = await startApp({ database });
     expect(await fresh.running.database.orm.schema.getUpdateSchemaSQL()).toBe('');
@@ -191,10 +152,10 @@ describe('the schema', () => {
     await database.drop();
   });
 
-  it('keeps times as timestamptz and ids as uuid', async () => {
+  it('has timestamptz for times and uuid for ids', async () => {
     const columns = await app.query(
       sql<{ name: string; type: string }>`select table_name || '.' || column_name as name, data_type as type
-        from information_schema.columns where table_schema = 'public' and table_name <> 'migrations'`,
+        from information_schema.columns where table_schema = 'public' and table_name <> 'traffy_migrations'`,
     );
     const typeOf = (pattern: RegExp) =>
       new Set(columns.filter(({ name }) => pattern.test(name)).map(({ type }) => type));
@@ -227,7 +188,7 @@ A 429 and a 503 carry \`Retry-After\` in seconds. A 401 carries \`WWW-Authentica
 | --- | --- | --- | --- |
 ${rows.join('\n')}
 
-This page is generated from \`src/problems/problem.catalogue.ts\` and checked by the tests:
+This page is generated from \`src/platform/problems/problem.catalogue.ts\` and checked by the tests:
 \`UPDATE_DOCS=1 npm test -- test/conventions.spec.ts\` writes it.
 `;
 }

@@ -40,7 +40,7 @@ async function expectToHeal({ client, email }: SignedIn): Promise<void> {
   expect(reply.body).toEqual({ logged_in: true, email });
 }
 
-describe('when the database has gone', () => {
+describe('database outage', () => {
   let app: TestApp;
   let signedIn: SignedIn;
   beforeAll(async () => {
@@ -50,17 +50,17 @@ describe('when the database has gone', () => {
   });
   afterAll(() => app.running.app.close().then(() => app.testDatabase.drop()));
 
-  it('O4: nothing is decided: every call that needs it is 503 with Retry-After, and nobody gets in', async () => {
+  it('every call that needs the database is 503 with Retry-After, and none succeeds [O4]', async () => {
     for (const reply of await callEverything(app, signedIn)) expectUnavailable(reply);
   });
 
-  it('O2: the log says that the database failed, and nothing of the statement or its values', () => {
+  it('the log reports the failure without statement and values [O2]', () => {
     expect(app.logs.some(({ event }) => event === 'request_refused')).toBe(true);
     expect(app.logText()).not.toMatch(/insert into|argon2|select /i);
     expect(app.logText()).not.toContain(signedIn.email);
   });
 
-  it('the process lives, but is not ready', async () => {
+  it('the process stays alive and is not ready', async () => {
     expect((await app.client.get('/health/live')).status).toBe(200);
     const ready = await app.client.get('/health/ready');
     expect(ready.status).toBe(503);
@@ -71,7 +71,7 @@ describe('when the database has gone', () => {
     expect(ready.headers['content-type']).toMatch(/^application\/problem\+json/);
   });
 
-  it('who sends no credential still hears so, and public keys are served', async () => {
+  it('requests without credential are still answered, and public keys are served', async () => {
     expect((await app.client.get('/me')).body).toEqual({ logged_in: false });
     expect((await app.client.get('/users/me')).status).toBe(401);
     expect((await app.client.get('/.well-known/jwks.json')).status).toBe(200);
@@ -79,8 +79,8 @@ describe('when the database has gone', () => {
 });
 
 const describeOnServer = onServer ? describe : describe.skip;
-describeOnServer('when the server takes no new connection', () => {
-  it('fault 3: that is a quick 503, and heals without a restart', async () => {
+describeOnServer('refused connections', () => {
+  it('are a quick 503 and heal without a restart [fault 3]', async () => {
     const app = await startApp();
     const signedIn = await signIn(app);
     const url = new URL(app.config.database.DATABASE_URL ?? '');
@@ -127,46 +127,66 @@ async function startBehindCable(strategy: string): Promise<CabledNode> {
   return { app, proxy, signedIn: await signIn(app), close };
 }
 
-describeOnServer.each(STRATEGIES)('behind a cable to PostgreSQL, AUTH_STRATEGY=$strategy', ({ strategy }) => {
-  let node: CabledNode;
-  beforeAll(async () => {
-    node = await startBehindCable(strategy);
-  });
-  afterAll(() => node.close());
+describeOnServer.each(STRATEGIES)(
+  'interrupted connections to PostgreSQL, AUTH_STRATEGY=$strategy',
+  ({ strategy }) => {
+    let node: CabledNode;
+    beforeAll(async () => {
+      node = await startBehindCable(strategy);
+    });
+    afterAll(() => node.close());
 
-  it('faults 1 and 3: a cut is a quick 503 and heals without a restart', async () => {
-    const { app, proxy, signedIn } = node;
-    await proxy.stop();
-    for (const reply of await callEverything(app, signedIn)) expectUnavailable(reply);
-    expect((await app.client.get('/health/ready')).status).toBe(503);
-    await proxy.start();
-    await expectToHeal(signedIn);
-    await until(async () => (await app.client.get('/health/ready')).status === 200 || undefined, 5_000);
-  });
-
-  it('fault 2: a connection that dies in a transaction gives its place in the pool back', async () => {
-    const { app, proxy, signedIn } = node;
-    const { database: own } = app.running.database;
-    for (let round = 0; round < 2 * POOL_SIZE; round += 1) {
-      const outcome = own.transaction(async (tx) => {
-        await tx.query(sql`select 1`);
-        await proxy.stop();
-        await tx.query(sql`select 1`);
-      });
-      await expect(outcome).rejects.toThrow(/terminated|ECONNRESET|EPIPE/);
+    it('a cut is a quick 503 and heals without a restart [fault 1, fault 3]', async () => {
+      const { app, proxy, signedIn } = node;
+      await proxy.stop();
+      for (const reply of await callEverything(app, signedIn)) expectUnavailable(reply);
+      expect((await app.client.get('/health/ready')).status).toBe(503);
       await proxy.start();
+      await expectToHeal(signedIn);
+      await until(async () => (await app.client.get('/health/ready')).status === 200 || undefined, 5_000);
+    });
+
+    it('a connection that dies in a transaction leaves the pool [fault 2]', async () => {
+      const { app, proxy, signedIn } = node;
+      const { database: own } = app.running.database;
+      for (let round = 0; round < 2 * POOL_SIZE; round += 1) {
+        const outcome = own.transaction(async (tx) => {
+          await tx.query(sql`select 1`);
+          await proxy.stop();
+          await tx.query(sql`select 1`);
+        });
+        await expect(outcome).rejects.toThrow(/terminated|ECONNRESET|EPIPE/);
+        await proxy.start();
+      }
+      await expectToHeal(signedIn);
+      const again = { email: signedIn.email, password: PASSWORD };
+      await until(async () => {
+        const { status } = await app.client.post('/login', again);
+        expect([200, 503]).toContain(status);
+        return status === 200 || undefined;
+      }, 5_000);
+    });
+  },
+);
+
+describeOnServer('a pool without a free connection', () => {
+  it('does not turn readiness red: the probe has a connection of its own [fault 5]', async () => {
+    const app = await startApp({ env: { DATABASE_POOL_SIZE: String(POOL_SIZE) } });
+    const { database } = app.running.database;
+    const done = Promise.withResolvers<void>();
+    const held = Array.from({ length: POOL_SIZE }, () => database.transaction(() => done.promise));
+    try {
+      const replies = await Promise.all(Array.from({ length: 200 }, () => app.client.get('/health/ready')));
+      expect(new Set(replies.map(({ status }) => status))).toEqual(new Set([200]));
+    } finally {
+      done.resolve();
+      await Promise.all(held);
+      await app.close();
     }
-    await expectToHeal(signedIn);
-    const again = { email: signedIn.email, password: PASSWORD };
-    await until(async () => {
-      const { status } = await app.client.post('/login', again);
-      expect([200, 503]).toContain(status);
-      return status === 200 || undefined;
-    }, 5_000);
   });
 });
 
-describeOnServer('behind a cable to PostgreSQL that says nothing', () => {
+describeOnServer('unresponsive PostgreSQL', () => {
   const outcomes = new Map<string, Promise<void>>();
   // All at once: each mostly waits.
   beforeAll(async () => {
@@ -175,7 +195,7 @@ describeOnServer('behind a cable to PostgreSQL that says nothing', () => {
   });
 
   it.each(STRATEGIES)(
-    'fault 3: a black hole is a 503 within the timeout, and heals, AUTH_STRATEGY=$strategy',
+    'a black hole is a 503 within the timeout, and heals, AUTH_STRATEGY=$strategy [fault 3]',
     async ({ strategy }) => {
       await expect(outcomes.get(strategy)).resolves.toBeUndefined();
     },

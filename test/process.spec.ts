@@ -1,12 +1,12 @@
-import { execFileSync } from 'node:child_process';
+import { execFileSync, spawn } from 'node:child_process';
 import { chmodSync, existsSync, readdirSync, statSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import { afterEach, beforeAll, describe, expect, it } from '@jest/globals';
 import pg from 'pg';
 import { ENTITIES } from '../src/entities.js';
-import { DataDirectoryHeld } from '../src/database/data-directory.lock.js';
-import { openDatabase } from '../src/database/open.database.js';
+import { DataDirectoryHeld } from '../src/platform/database/data-directory.lock.js';
+import { openDatabase } from '../src/platform/database/open.database.js';
 import { nodeVersionProblem } from '../src/node-version.js';
 import { createEmptyDatabase, createTestDatabase, onServer, type TestDatabase } from './support/database.js';
 import {
@@ -25,7 +25,9 @@ const SLOW_HASHES = { ARGON2_MEMORY_KIB: '65536', ARGON2_PASSES: '6' };
 /** A port where no database answers: the discard service, which nobody runs. */
 const NO_DATABASE = 'postgres://nobody:hunter2hunter2@127.0.0.1:9/nothing';
 
-const MIGRATIONS = readdirSync(join(import.meta.dirname, '..', 'src', 'database', 'migrations')).toSorted();
+const MIGRATIONS = readdirSync(
+  join(import.meta.dirname, '..', 'src', 'platform', 'database', 'migrations'),
+).toSorted();
 
 let database: TestDatabase | undefined;
 
@@ -74,8 +76,8 @@ async function keyIds(origin: string): Promise<unknown[]> {
   return (body['keys'] as { kid: string }[]).map((key) => key.kid);
 }
 
-describe('starting', () => {
-  it('says what it does, where the documentation is and which strategy runs, and finds the same data again', async () => {
+describe('start', () => {
+  it('prints the documentation URL and the strategy, and finds the same data again', async () => {
     const env = { ...(await usingDatabase(createEmptyDatabase)), AUTH_STRATEGY: 'jwt,session' };
     const first = startProgram({ env });
     const firstOrigin = await first.ready();
@@ -99,7 +101,7 @@ describe('starting', () => {
     expect(second.stderr()).toBe('');
   });
 
-  it('listens on PORT, and on --port before it', async () => {
+  it('listens on PORT, and on --port with precedence', async () => {
     const env = await usingDatabase();
     const [byVariable, byArgument] = [await freePort(), await freePort()];
     const first = startProgram({ env: { ...env, PORT: String(byVariable) } });
@@ -113,7 +115,7 @@ describe('starting', () => {
     expect((await send(`http://127.0.0.1:${byArgument}`, '/health/ready')).status).toBe(200);
   });
 
-  it('starts without Redis, and says so', async () => {
+  it('works without Redis and says so', async () => {
     const env = { ...(await usingDatabase()), REDIS_URL: 'redis://127.0.0.1:9' };
     const program = startProgram({ env });
     const origin = await program.ready();
@@ -121,7 +123,7 @@ describe('starting', () => {
     expect((await send(origin, '/health/ready')).status).toBe(200);
   });
 
-  it('heals at once after SIGKILL, and no acknowledged sign-up is lost (oracle B)', async () => {
+  it('heals immediately after SIGKILL without losing an acknowledged sign-up [fault 11]', async () => {
     const env = await usingDatabase();
     const killed = startProgram({ env });
     const origin = await killed.ready();
@@ -142,20 +144,20 @@ describe('starting', () => {
   });
 });
 
-describe('what keeps it from starting is one line, exit code 1 and no stack', () => {
-  it('a port that is taken', async () => {
+describe('failed starts', () => {
+  it('name a port in use', async () => {
     const taken = await holdPort();
     const { code, lines } = await failure({
       env: { ...(await usingDatabase()), PORT: String(taken.port) },
     });
     await taken.release();
     expect(lines).toEqual([
-      `Traffy cannot start: port ${taken.port} is taken; stop what uses it, or choose another: npm start -- --port 8001`,
+      `Traffy cannot start: port ${taken.port} is in use; stop the other process or choose another port: npm start -- --port 8001`,
     ]);
     expect(code).toBe(1);
   });
 
-  it('a database that cannot be reached, within 10 s and without showing its password', async () => {
+  it('name an unreachable database within 10 s without its password', async () => {
     const { code, lines, stderr, ms } = await failure({
       env: { ...(await usingDatabase()), DATABASE_URL: NO_DATABASE },
     });
@@ -170,7 +172,7 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
 
 // Once is enough for what has nothing to do with the database.
 (onServer ? describe.skip : describe)('what keeps it from starting on any database', () => {
-  it('an address that is not of this machine, and a name that has none', async () => {
+  it('name an address that is not local, and a host name without address', async () => {
     const env = await usingDatabase();
     // An address for documentation (RFC 5737), and a name that never resolves (RFC 6761).
     for (const HOST of ['192.0.2.1', 'host.invalid']) {
@@ -180,17 +182,17 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
     }
   });
 
-  it('a data directory that cannot be written to', async () => {
+  it('name a data directory that is not writable', async () => {
     const DATA_DIR = join(import.meta.filename, 'data');
     const { code, lines } = await failure({ env: { DATA_DIR } });
     expect(lines).toEqual([
       'Traffy cannot start: one setting is wrong:',
-      expect.stringMatching(/^ {2}DATA_DIR: given ".*"; allowed is a folder we may write to \(E\w+\)$/),
+      expect.stringMatching(/^ {2}DATA_DIR: given ".*"; allowed is a writable folder \(E\w+\)$/),
     ]);
     expect(code).toBe(1);
   });
 
-  it('every bad setting at once, each with what was given and what is allowed', async () => {
+  it('name every bad setting with the given and the allowed values', async () => {
     const { code, lines } = await failure({
       env: { PORT: '80000', AUTH_STRATEGY: 'jwt,cookie', DATABASE_URI: 'x', AUTH_SECRETS: 'tooshort' },
     });
@@ -204,7 +206,7 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
     expect(code).toBe(1);
   });
 
-  it('refuses an argument that it does not know with exit code 2', async () => {
+  it('refuse an unknown argument with exit code 2', async () => {
     const { code, lines } = await failure({ args: ['--bogus'] });
     expect(lines).toEqual([
       "Traffy cannot start: Unknown option '--bogus'",
@@ -215,7 +217,7 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
 });
 
 (onServer ? describe.skip : describe)('the embedded database', () => {
-  it('is held by one process; a second one is told by which', async () => {
+  it('name the process that holds the data directory', async () => {
     const env = await usingDatabase();
     const holder = startProgram({ env });
     await holder.ready();
@@ -226,7 +228,7 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
     expect(code).toBe(1);
   });
 
-  it('is closed to other users, also in a data directory that is open, and closing it twice does no harm', async () => {
+  it('keep the data directory closed to other users, and closing is idempotent', async () => {
     for (const create of [createEmptyDatabase, createTestDatabase]) {
       const { dataDir, drop } = await create();
       const folder = join(dataDir, 'postgres');
@@ -261,7 +263,7 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
       '?sslmode=verify-full&sslrootcert=/no/ca.pem',
       /DATABASE_URL names a file that cannot be read: .*\/no\/ca\.pem/,
     ],
-  ])('is refused with %s in one line', async (_what, change, message) => {
+  ])('report %s in one line', async (_what, change, message) => {
     const env = await usingDatabase();
     const url = new URL(change, env['DATABASE_URL']).href;
     const { code, lines } = await failure({ env: { ...env, DATABASE_URL: url } });
@@ -269,23 +271,52 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
     expect(code).toBe(1);
   });
 
-  it.each([[1], [2]])('takes five processes that start at once on an empty database (round %i)', async () => {
-    const env = await usingDatabase(createEmptyDatabase);
-    const nodes = Array.from({ length: 5 }, () => startProgram({ env }));
-    const origins = await Promise.all(nodes.map((node) => node.ready()));
-    const keys = await Promise.all(origins.map((origin) => keyIds(origin)));
-    expect(new Set(keys.flat()).size).toBe(1);
-    const client = new pg.Client({ connectionString: env['DATABASE_URL'] });
-    await client.connect();
-    const current = await client.query(`select kid from signing_keys where state = 'current'`);
-    const migrations = await client.query<{ name: string }>('select name from migrations order by name');
-    await client.end();
-    expect(current.rowCount).toBe(1);
-    expect(migrations.rows.map(({ name }) => `${name}.migration.ts`)).toEqual(MIGRATIONS);
-    const person = await signUp(origins[0] ?? '');
-    for (const origin of origins) expect((await send(origin, '/login', person)).status).toBe(200);
-    const exits = await Promise.all(nodes.map((node) => node.kill('SIGTERM')));
-    expect(exits.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
+  it.each([[1], [2]])(
+    'do not happen for five concurrent starts on an empty database (round %i)',
+    async () => {
+      const env = await usingDatabase(createEmptyDatabase);
+      const nodes = Array.from({ length: 5 }, () => startProgram({ env }));
+      const origins = await Promise.all(nodes.map((node) => node.ready()));
+      const keys = await Promise.all(origins.map((origin) => keyIds(origin)));
+      expect(new Set(keys.flat()).size).toBe(1);
+      const client = new pg.Client({ connectionString: env['DATABASE_URL'] });
+      await client.connect();
+      const current = await client.query(`select kid from signing_keys where state = 'current'`);
+      const migrations = await client.query<{ name: string }>(
+        'select name from traffy_migrations order by name',
+      );
+      await client.end();
+      expect(current.rowCount).toBe(1);
+      expect(migrations.rows.map(({ name }) => `${name}.migration.ts`)).toEqual(MIGRATIONS);
+      const person = await signUp(origins[0] ?? '');
+      for (const origin of origins) expect((await send(origin, '/login', person)).status).toBe(200);
+      const exits = await Promise.all(nodes.map((node) => node.kill('SIGTERM')));
+      expect(exits.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0]);
+    },
+  );
+
+  it('lets a command end that took long enough for the probe of the database to connect', async () => {
+    const env = await usingDatabase();
+    const open = async () => {
+      const client = new pg.Client({ connectionString: env['DATABASE_URL'] });
+      await client.connect();
+      return client;
+    };
+    const [holder, observer] = await Promise.all([open(), open()]);
+    await holder.query('begin; lock table users in exclusive mode');
+    const args = ['traffy', 'users', 'create-admin', freshEmail()];
+    const program = startProgram({ args, env, input: `${PASSWORD}\n` });
+    await until(async () => {
+      const { rowCount } = await observer.query(
+        `select distinct application_name from pg_stat_activity
+         where datname = current_database() and (application_name = 'traffy-probe' or wait_event_type = 'Lock')`,
+      );
+      return rowCount === 2 || undefined;
+    });
+    await holder.query('commit');
+    await Promise.all([holder.end(), observer.end()]);
+    const { code } = await program.exit;
+    expect(code).toBe(0);
   });
 });
 
@@ -296,30 +327,33 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
     ['SIGTERM', 'the whole process group', 'group', [0]],
     // Of npm itself: null where its shell is one that the signal ends (dash), however well the service stops.
     ['SIGTERM', 'the whole group of npm start', 'npm', [0, null]],
-  ] as const)('answers a sign-in in flight at %s to %s, and ends', async (signal, _target, by, codes) => {
-    const env = { ...(await usingDatabase()), ...SLOW_HASHES };
-    const program = startProgram({ env, by });
-    const origin = await program.ready();
-    const person = await signUp(origin);
-    const body = JSON.stringify(person);
-    const login = await openSocket(origin);
-    let reply = '';
-    login.on('data', (chunk) => (reply += chunk.toString()));
-    login.write(
-      `POST /login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
-    );
-    // Answered after the request before it was taken up.
-    await send(origin, '/health/live');
-    const exit = program.kill(signal);
-    await new Promise((resolve) => login.once('close', resolve));
-    expect(reply).toMatch(/^HTTP\/1\.1 200 [^]*"success":true/);
-    const { code, ms } = await exit;
-    expect(program.stdout()).toContain('"event":"stopping"');
-    expect(codes).toContain(code);
-    expect(ms).toBeLessThan(10_000);
-  });
+  ] as const)(
+    'answers a sign-in in flight at %s to %s, and exits [fault 11]',
+    async (signal, _target, by, codes) => {
+      const env = { ...(await usingDatabase()), ...SLOW_HASHES };
+      const program = startProgram({ env, by });
+      const origin = await program.ready();
+      const person = await signUp(origin);
+      const body = JSON.stringify(person);
+      const login = await openSocket(origin);
+      let reply = '';
+      login.on('data', (chunk) => (reply += chunk.toString()));
+      login.write(
+        `POST /login HTTP/1.1\r\nhost: localhost\r\ncontent-type: application/json\r\ncontent-length: ${body.length}\r\n\r\n${body}`,
+      );
+      // Answered after the request before it was taken up.
+      await send(origin, '/health/live');
+      const exit = program.kill(signal);
+      await new Promise((resolve) => login.once('close', resolve));
+      expect(reply).toMatch(/^HTTP\/1\.1 200 [^]*"success":true/);
+      const { code, ms } = await exit;
+      expect(program.stdout()).toContain('"event":"stopping"');
+      expect(codes).toContain(code);
+      expect(ms).toBeLessThan(10_000);
+    },
+  );
 
-  it('ends when npm start is ended without its group', async () => {
+  it('exits when npm start ends without its process group', async () => {
     const program = startProgram({ env: await usingDatabase(), by: 'npm' });
     const origin = await program.ready();
     process.kill(program.pid, 'SIGTERM');
@@ -327,7 +361,7 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
     await expect(fetch(`${origin}/health/live`)).rejects.toThrow('fetch failed');
   });
 
-  it('waits for no idle connection', async () => {
+  it('does not wait for idle connections', async () => {
     const program = startProgram({ env: await usingDatabase() });
     const origin = await program.ready();
     const used = await openSocket(origin);
@@ -341,7 +375,7 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
     expect(ms).toBeLessThan(4_000);
   });
 
-  it('waits for a client that never finishes its request, but not for ever', async () => {
+  it('waits for an unfinished request for a limited time', async () => {
     const program = startProgram({ env: await usingDatabase() });
     const slow = await openSocket(await program.ready());
     slow.write(
@@ -354,15 +388,104 @@ describe('what keeps it from starting is one line, exit code 1 and no stack', ()
     expect(ms).toBeLessThan(10_000);
   });
 
-  it('ends with exit code 0 in the middle of a start', async () => {
+  it('turns readiness red first, closes connections by their replies, then the port [fault 11]', async () => {
+    const env = { ...(await usingDatabase()), SHUTDOWN_DELAY: '5s' };
+    const program = startProgram({ env });
+    const origin = await program.ready();
+    const kept = await openSocket(origin);
+    const ask = async (path: string) => {
+      const reply = new Promise<string>((resolve) => kept.once('data', (chunk) => resolve(String(chunk))));
+      kept.write(`GET ${path} HTTP/1.1\r\nhost: localhost\r\n\r\n`);
+      return reply;
+    };
+    expect(await ask('/me')).not.toMatch(/connection: close/i);
+    const exit = program.kill('SIGTERM');
+    await until(() => (program.stdout().includes('"event":"stopping"') ? true : undefined));
+    const ready = await send(origin, '/health/ready');
+    expect(ready.status).toBe(503);
+    expect(ready.body).toMatchObject({ code: 'not_ready', checks: { stopping: { status: 'down' } } });
+    // Also in answer to what is not routed, cannot be decoded, or is a page.
+    const paths = [
+      '/health/ready',
+      '/health/live',
+      '/me',
+      '/nothing',
+      '/users/%zz',
+      '/docs',
+      '/openapi.json',
+    ];
+    const replies = await Promise.all(paths.map((path) => fetch(origin + path)));
+    expect(replies.map(({ headers }) => headers.get('connection'))).toEqual(paths.map(() => 'close'));
+    const person = await signUp(origin);
+    expect((await send(origin, '/login', person)).status).toBe(200);
+    // The kept connection loses no request: its reply says that it ends.
+    expect(await ask('/me')).toMatch(/^HTTP\/1\.1 200 [^]*connection: close/i);
+    const { code, ms } = await exit;
+    expect(code).toBe(0);
+    expect(ms).toBeGreaterThan(4_900);
+    expect(ms).toBeLessThan(10_000);
+    await expect(fetch(`${origin}/me`)).rejects.toThrow('fetch failed');
+  });
+
+  it('drains at SIGHUP of the terminal that it was started in [fault 11]', async () => {
+    const port = await freePort();
+    const env = { ...(await usingDatabase()), PORT: String(port), PATH: process.env['PATH'] ?? '' };
+    const start = `exec '${process.execPath}' --liftoff-only src/cli/start.mjs`;
+    const terminal = spawn('script', ['-q', '-f', '-e', '-c', start, '/dev/null'], {
+      cwd: join(import.meta.dirname, '..'),
+      env,
+      stdio: ['ignore', 'pipe', 'ignore'],
+    });
+    let output = '';
+    terminal.stdout.on('data', (chunk: Buffer) => (output += chunk.toString()));
+    const closed = new Promise<number | null>((resolve) => terminal.once('close', resolve));
+    await until(() => (output.includes('ready on') ? true : undefined));
+    const children = execFileSync('pgrep', ['-P', String(terminal.pid)], { encoding: 'utf8' });
+    process.kill(Number(children.trim().split('\n')[0]), 'SIGHUP');
+    expect(await closed).toBe(0);
+    expect(output).toContain('"event":"stopping","signal":"SIGHUP"');
+    expect(output).toContain('"event":"stopped"');
+  });
+
+  it('exits with 0 during a start', async () => {
     const program = startProgram({ env: await usingDatabase(createEmptyDatabase) });
     await until(() => (/opening|connecting/.test(program.stdout()) ? true : undefined));
     expect((await program.kill('SIGTERM')).code).toBe(0);
   });
 });
 
-describe('a Node.js that is too old', () => {
-  it('is told what is needed, and 22.17 is enough', () => {
+(process.platform === 'linux' ? describe : describe.skip)('standard output', () => {
+  it.each([
+    ['on a full disk', 'full'],
+    ['that is not read', 'unread'],
+    ['whose reader is gone', 'closed'],
+  ] as const)('%s stops nothing, at the start, in service and at the end [O4]', async (_what, output) => {
+    const port = await freePort();
+    const origin = `http://127.0.0.1:${port}`;
+    const program = startProgram({ env: { ...(await usingDatabase()), PORT: String(port) }, output });
+    await until(async () => ((await isServing(origin)) ? true : undefined));
+    const person = await signUp(origin);
+    // More lines than a pipe and a block hold.
+    for (let round = 0; round < 20; round += 1)
+      await Promise.all(Array.from({ length: 50 }, () => send(origin, '/me')));
+    expect((await send(origin, '/login', person)).status).toBe(200);
+    expect((await send(origin, '/health/live')).status).toBe(200);
+    const { code, ms } = await program.kill('SIGTERM');
+    expect(code).toBe(0);
+    expect(ms).toBeLessThan(10_000);
+  });
+
+  async function isServing(origin: string): Promise<boolean> {
+    try {
+      return (await send(origin, '/health/ready')).status === 200;
+    } catch {
+      return false;
+    }
+  }
+});
+
+describe('outdated Node.js', () => {
+  it('is reported with the required version; 22.17 is enough', () => {
     expect(nodeVersionProblem('22.16.0')).toBe(
       'it needs Node.js 22.17 or newer, this is 22.16.0; in a clone, npm start brings its own',
     );
@@ -375,7 +498,7 @@ describe('a Node.js that is too old', () => {
   const system = systemNode();
   const isOld = system !== null && nodeVersionProblem(system.version) !== null;
   (isOld ? describe : describe.skip)('as the system has it', () => {
-    it('ends npm start in one line', async () => {
+    it('ends npm start with one line', async () => {
       const { code, lines } = await failure({ node: [system?.path ?? ''] });
       expect(lines).toEqual([
         expect.stringMatching(/^Traffy cannot start: it needs Node\.js 22\.17 or newer, this is \d/),

@@ -1,16 +1,16 @@
--- Asks Traffy whether a request may pass, for HAProxy 2.6 or newer. haproxy.cfg, beside this file, loads it.
+-- Asks Traffy whether a request can pass, for HAProxy 2.6 or newer. haproxy.cfg loads it.
 
 local VERIFY = "http://127.0.0.1:8000/verify"
-local TIMEOUT = 1500 -- milliseconds; HAProxy asks up to four times
+local TIMEOUT = 1500 -- milliseconds; HAProxy tries up to four times
 
--- What a credential travels in, and who sends it. The body stays where it is.
+-- The fields with credentials, and those that identify the client. The body is not sent.
 local SENT = { "host", "authorization", "cookie", "user-agent", "x-forwarded-for", "x-forwarded-proto" }
--- What the application behind the proxy learns.
+-- The fields that the application receives.
 local IDENTITY = { "x-auth-subject", "x-auth-session", "x-auth-time", "x-auth-methods", "x-auth-strategy" }
--- What a client learns of a refusal.
+-- The fields of a refusal that the client receives.
 local PASSED_ON = { "www-authenticate", "retry-after", "content-type", "cache-control", "x-request-id" }
 
--- Header fields number their values from 0.
+-- The values of a header field are numbered from 0.
 local function values(headers, name)
   local list, found = {}, headers[name]
   for index = 0, found and #found or -1 do
@@ -44,7 +44,7 @@ core.register_action("traffy-verify", { "http-req" }, function(txn)
   end)
   local status = asked and response and response.status or 0
 
-  -- One answer lets in. Everything else keeps out: an error of this script, silence, a redirect, a page.
+  -- Only a 204 with one subject passes. All else is refused: a script error, silence, a redirect, a page.
   if status == 204 and #values(response.headers, "x-auth-subject") == 1 then
     for _, name in ipairs(IDENTITY) do
       local list = values(response.headers, name)

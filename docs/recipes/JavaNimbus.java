@@ -39,7 +39,7 @@ public final class JavaNimbus {
     processor.setJWTClaimsSetVerifier(claims);
   }
 
-  /** The claims of a good token. A JOSEException means that the keys cannot be had. */
+  /** Returns the claims of a good token. A JOSEException means that the keys are unavailable. */
   JWTClaimsSet verify(String token) throws ParseException, BadJOSEException, JOSEException {
     if (!COMPACT.matcher(token).matches()) throw new ParseException("not a compact JWS", 0);
     return processor.process(token, null);

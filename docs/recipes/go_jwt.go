@@ -29,11 +29,11 @@ var (
 	audience = os.Getenv("AUDIENCE")
 	keys     = keySet{url: os.Getenv("JWKS_URL")}
 	client   = http.Client{Timeout: 5 * time.Second}
-	// Claims are checked below: golang-jwt v4 knows no leeway, and ignores an "exp" of 0.
+	// Claims are checked below: golang-jwt v4 has no leeway, and ignores an "exp" of 0.
 	parser = jwt.NewParser(jwt.WithValidMethods([]string{"ES256"}), jwt.WithoutClaimsValidation())
 
 	errRefused     = errors.New("refused")
-	errUnavailable = errors.New("the keys cannot be had")
+	errUnavailable = errors.New("the keys are unavailable")
 )
 
 // keySet holds the public keys by id.
@@ -88,7 +88,7 @@ func (set *keySet) fetch() error {
 		y, errY := base64.RawURLEncoding.DecodeString(jwk.Y)
 		key := &ecdsa.PublicKey{Curve: elliptic.P256(), X: new(big.Int).SetBytes(x), Y: new(big.Int).SetBytes(y)}
 		if errX != nil || errY != nil || !key.IsOnCurve(key.X, key.Y) {
-			return errors.New("a key is no point of the curve")
+			return errors.New("a key is not a point of the curve")
 		}
 		found[jwk.Kid] = key
 	}
@@ -96,13 +96,13 @@ func (set *keySet) fetch() error {
 	return nil
 }
 
-// verify gives the claims of a good token.
+// verify returns the claims of a good token.
 func verify(token string) (jwt.MapClaims, error) {
 	parsed, err := parser.Parse(token, func(token *jwt.Token) (interface{}, error) {
 		typ, _ := token.Header["typ"].(string)
 		kid, isText := token.Header["kid"].(string)
 		_, critical := token.Header["crit"]
-		// golang-jwt looks at none of them.
+		// golang-jwt checks none of them.
 		if strings.TrimPrefix(strings.ToLower(typ), "application/") != "at+jwt" || !isText || critical {
 			return nil, errRefused
 		}
@@ -135,7 +135,7 @@ func handle(response http.ResponseWriter, request *http.Request) {
 	case err == nil:
 		fmt.Fprintf(response, "Hello %s\n", claims["sub"])
 	case errors.Is(err, errUnavailable):
-		// That says nothing about the token.
+		// The token may be good or bad.
 		response.WriteHeader(http.StatusServiceUnavailable)
 	default:
 		response.Header().Set("WWW-Authenticate", "Bearer")

@@ -1,4 +1,4 @@
-// Writes the public keys of the issuer as HAProxy reads them: 1.pem, 2.pem, 3.pem, and which `kid` is in which file.
+// Writes the public keys of the issuer for HAProxy: 1.pem, 2.pem, 3.pem, and a map from `kid` to file.
 import { createPublicKey } from 'node:crypto';
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,7 +7,7 @@ const { JWKS_URL, KEYS } = process.env;
 const reply = await fetch(JWKS_URL);
 if (!reply.ok) throw new Error(`${JWKS_URL} answers ${reply.status}`);
 const { keys } = await reply.json();
-// Three are all that Traffy has of one algorithm between two rotations; the newest stand first.
+// Traffy has at most three keys of one algorithm between two rotations, the newest first.
 const usable = keys.filter(({ alg }) => alg === 'ES256').slice(0, 3);
 if (usable.length === 0) throw new Error('no key for ES256');
 

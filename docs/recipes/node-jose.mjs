@@ -6,7 +6,7 @@ const keys = createRemoteJWKSet(new URL(JWKS_URL), { cacheMaxAge: 600_000, coold
 const COMPACT = /^[\w-]+\.[\w-]+\.[\w-]+$/;
 
 async function verify(token) {
-  // jose takes padded base64url, too.
+  // jose also accepts padded base64url.
   if (!COMPACT.test(token)) throw new errors.JWSInvalid('not a compact JWS');
   const { payload } = await jwtVerify(token, keys, {
     algorithms: ['ES256'],
@@ -19,7 +19,7 @@ async function verify(token) {
   return payload;
 }
 
-/** The keys could not be had: that says nothing about the token. */
+/** The keys are unavailable: the token may be good or bad. */
 function isUndecided({ code }) {
   return !code?.startsWith('ERR_J') || /^ERR_(JWKS_(TIMEOUT|INVALID)|JOSE_GENERIC)$/.test(code);
 }

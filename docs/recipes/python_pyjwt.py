@@ -14,11 +14,11 @@ TYPES = ("at+jwt", "application/at+jwt")
 
 
 class KeysUnavailable(Exception):
-    """The keys cannot be had: that says nothing about the token."""
+    """The keys are unavailable: the token may be good or bad."""
 
 
 class KeySet:
-    """The public keys by id. PyJWKClient would fetch them anew for every token with an unknown id."""
+    """The public keys by id. PyJWKClient would fetch them again for every token with an unknown id."""
 
     MAX_AGE, COOL_DOWN = 600, 5
 
@@ -27,7 +27,7 @@ class KeySet:
         self.tried = self.fetched = float("-inf")
 
     def find(self, kid):
-        """The key, or None."""
+        """Returns the key, or None."""
         with self.lock:
             now = time.monotonic()
             is_due = kid not in self.keys or now - self.fetched > self.MAX_AGE
@@ -52,16 +52,16 @@ KEYS = KeySet(JWKS_URL)
 
 
 def verify(token):
-    """The claims of a good token. Raises jwt.PyJWTError if it is not good."""
-    # PyJWT skips characters that are not base64url.
+    """Returns the claims of a good token. Raises jwt.PyJWTError for a bad one."""
+    # PyJWT ignores characters that are not base64url.
     if not COMPACT.fullmatch(token):
         raise jwt.DecodeError("not a compact JWS")
     header = jwt.get_unverified_header(token)
-    # PyJWT looks at neither.
+    # PyJWT checks neither.
     if "crit" in header or str(header.get("typ")).lower() not in TYPES:
         raise jwt.InvalidTokenError("not an access token")
     key = KEYS.find(header.get("kid"))
-    if key is None:
+    if not key:
         raise jwt.InvalidKeyError("unknown key")
     claims = jwt.decode(
         token,
@@ -69,13 +69,13 @@ def verify(token):
         algorithms=["ES256"],
         issuer=ISSUER,
         audience=AUDIENCE,
-        # From when a token counts is told by "nbf"; PyJWT also refuses an "iat" that lies ahead.
+        # "nbf" is the start of validity; PyJWT would also refuse an "iat" in the future.
         options={"require": ["exp", "nbf", "iss", "aud", "sub", "sid"], "verify_iat": False},
         leeway=5,
     )
-    # PyJWT takes a text of digits.
+    # PyJWT accepts a string of digits.
     if type(claims["exp"]) is not int or type(claims["nbf"]) is not int:
-        raise jwt.DecodeError("a time is a number")
+        raise jwt.DecodeError("a time must be a number")
     return claims
 
 

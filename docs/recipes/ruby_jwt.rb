@@ -7,7 +7,7 @@ ISSUER, AUDIENCE, JWKS_URL, PORT = ENV.values_at('ISSUER', 'AUDIENCE', 'JWKS_URL
 COMPACT = /\A[\w-]+\.[\w-]+\.[\w-]+\z/
 TYPES = %w[at+jwt application/at+jwt].freeze
 
-# The keys cannot be had: that says nothing about the token.
+# The keys are unavailable: the token may be good or bad.
 class KeysUnavailable < StandardError; end
 
 # The public keys by id.
@@ -22,7 +22,7 @@ class KeySet
     @lock = Mutex.new
   end
 
-  # The key, or nil.
+  # Returns the key, or nil.
   def find(kid)
     @lock.synchronize do
       is_due = !@keys.key?(kid) || now - @fetched > MAX_AGE
@@ -52,9 +52,9 @@ end
 
 KEYS = KeySet.new(JWKS_URL)
 
-# The claims of a good token; raises JWT::DecodeError if it is not good.
+# Returns the claims of a good token; raises JWT::DecodeError for a bad one.
 def verify(token)
-  # ruby-jwt skips characters that are not base64url.
+  # ruby-jwt ignores characters that are not base64url.
   raise JWT::DecodeError, 'not a compact JWS' unless COMPACT.match?(token)
 
   claims, header = JWT.decode(
@@ -62,15 +62,15 @@ def verify(token)
     algorithms: ['ES256'], iss: ISSUER, verify_iss: true, aud: AUDIENCE, verify_aud: true,
     required_claims: %w[exp nbf sub sid], leeway: 5
   ) { |head| KEYS.find(head['kid']) || raise(JWT::DecodeError, 'unknown key') }
-  # ruby-jwt does not look at these, takes "es256", and a text for a time.
+  # ruby-jwt does not check these, and accepts "es256" and a string as a time.
   raise JWT::DecodeError, 'not an access token' unless TYPES.include?(header['typ'].to_s.downcase)
   raise JWT::DecodeError, 'an extension is critical' if header.key?('crit')
   raise JWT::DecodeError, 'another algorithm' unless header['alg'] == 'ES256'
-  raise JWT::DecodeError, 'a time is a number' unless claims.values_at('exp', 'nbf').all?(Integer)
+  raise JWT::DecodeError, 'a time must be a number' unless claims.values_at('exp', 'nbf').all?(Integer)
 
   claims
 rescue TypeError
-  # What ruby-jwt does where the claims are no object.
+  # ruby-jwt raises it if the claims are not an object.
   raise JWT::DecodeError, 'malformed claims'
 end
 

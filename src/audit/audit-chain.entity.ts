@@ -1,17 +1,17 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** Where the chain of audit events begins and ends, and the key of its links, encrypted under AUTH_SECRETS. One row. */
-const AuditChainSchema = defineEntity({
+/** The first and last place of the audit chain, and the key of its links, encrypted under AUTH_SECRETS. One row. */
+export const AuditChainSchema = defineEntity({
   name: 'AuditChain',
   tableName: 'audit_chain',
   properties: {
     one: p.integer().primary().autoincrement(false),
-    key: p.blob().hidden().lazy(),
-    /** The last event that was deleted because its time was over; 0 and zeros for none. */
-    firstSeq: p.bigint('bigint'),
-    firstHash: p.blob(),
-    headSeq: p.bigint('bigint'),
-    headHash: p.blob(),
+    key: p.blob().$type<Buffer>().hidden().lazy(),
+    /** The last event that retention deleted; 0 and zeros if none. */
+    firstSeq: p.bigint('number'),
+    firstHash: p.blob().$type<Buffer>(),
+    headSeq: p.bigint('number'),
+    headHash: p.blob().$type<Buffer>(),
     updatedAt: p.datetime().defaultRaw('now()'),
   },
   checks: [{ name: 'audit_chain_is_one', expression: 'one = 1' }],

@@ -1,7 +1,7 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** How often strangers tried something in the minute that began at `beganAt`: at an account, from a network, or at all. */
-const AuditCounterSchema = defineEntity({
+/** Attempts in the minute that began at `beganAt`, counted per account, per network, and in total. */
+export const AuditCounterSchema = defineEntity({
   name: 'AuditCounter',
   tableName: 'audit_counters',
   properties: {

@@ -1,30 +1,31 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { ACCOUNT_TRIGGERS } from '../database/migrations/20261122200000-accounts.migration.js';
+import type { AuditKind } from './audit-kinds.js';
+import { AUDIT_TRIGGERS } from './audit.triggers.js';
 
 /**
- * Something that happened, as it was recorded in the transaction that did it. Rows are only added; a moment later each gets
- * its place in the chain, `seq` and `hash`.
+ * An audit event, recorded in the transaction of its act. Rows are only added; a moment later the sealer sets their
+ * place in the chain, `seq` and `hash`.
  */
-const AuditEventSchema = defineEntity({
+export const AuditEventSchema = defineEntity({
   name: 'AuditEvent',
   tableName: 'audit_events',
   properties: {
     id: p.uuid().primary(),
-    kind: p.text(),
+    kind: p.text().$type<AuditKind>(),
     at: p.datetime().defaultRaw('now()'),
-    /** Whose account it concerns. It outlives the account. */
+    /** The account that the event concerns. The event outlives the account. */
     userId: p.uuid().nullable(),
-    /** Who did it: `user`, `admin:<id>`, `operator` (the command line), `service:<client id>` or `system`. */
+    /** The actor: `user`, `admin:<id>`, `operator` (the command line), `service:<client id>` or `system`. */
     actor: p.text(),
     sessionId: p.uuid().nullable(),
     ip: p.text().nullable(),
     userAgent: p.text().nullable(),
     requestId: p.text().nullable(),
     details: p.json<Record<string, unknown>>().defaultRaw("'{}'"),
-    /** The transaction that wrote it: it is sealed once no earlier one can write any more. */
-    xact: p.bigint('bigint').defaultRaw('((pg_current_xact_id())::text)::bigint'),
-    seq: p.bigint('bigint').nullable().unique('audit_events_seq_key'),
-    hash: p.blob().nullable(),
+    /** The transaction that recorded the event. The event is sealed when no earlier transaction can still commit. */
+    xact: p.bigint('number').defaultRaw('((pg_current_xact_id())::text)::bigint'),
+    seq: p.bigint('number').nullable().unique('audit_events_seq_key'),
+    hash: p.blob().$type<Buffer>().nullable(),
   },
   indexes: [
     {
@@ -40,7 +41,7 @@ const AuditEventSchema = defineEntity({
       name: 'audit_events_are_kept',
       timing: 'before',
       events: ['update', 'delete'],
-      expression: ACCOUNT_TRIGGERS.auditKept,
+      expression: AUDIT_TRIGGERS.audit_events_are_kept,
     },
   ],
   checks: [

@@ -3,17 +3,19 @@ import { sql } from 'kysely';
 import type { AuditConfig } from '../../config/audit.config.js';
 import type { AuthConfig } from '../../config/auth.config.js';
 import { AUDIT_CONFIG, AUTH_CONFIG } from '../../config/tokens.config.js';
-import type { Queries } from '../database/database.js';
-import { OldRows } from '../sweep/old-rows.js';
-import type { Sweep, Swept } from '../sweep/sweep.js';
+import type { Queries } from '../platform/database/database.js';
+import { NOW, secondsAgo } from '../platform/database/sql-time.js';
+import { OldRows } from '../platform/retention/old-rows.js';
+import type { Sweep, Swept } from '../platform/retention/sweep.js';
 import { Audit } from './audit.service.js';
+import type { AuditTables } from './audit.tables.js';
 import { lockChain } from './chain-head.js';
 import { openChainKey } from './chain-key.js';
 import { pruneProof } from './chain-link.js';
 
-/** Counts of attempts: a minute is all that matters. */
+/** Counters of attempts expire after their minute. */
 export const oldAuditCounters = () =>
-  new OldRows({
+  new OldRows<AuditTables>({
     table: 'audit_counters',
     key: ['kind', 'subject'],
     by: 'began_at',
@@ -22,11 +24,11 @@ export const oldAuditCounters = () =>
 
 const NOTHING: Swept = { count: 0, hasMore: false };
 
-/** Deletes events whose time is over: the oldest of the chain, so that the rest can still be verified. */
+/** Deletes the oldest events of the chain after AUDIT_RETENTION, so that the rest can still be verified. */
 @Injectable()
 export class AuditRetention implements Sweep {
   readonly rows = 'audit_events';
-  /** Each batch is an event of its own. */
+  /** Each batch records an event, so batches are rare. */
   readonly every = 3_600;
 
   constructor(
@@ -40,33 +42,38 @@ export class AuditRetention implements Sweep {
     const chain = await lockChain(tx);
     if (!chain) return NOTHING;
     const { seq: first } = chain.first;
-    const oldest = await tx.query(
-      sql<{ seq: string; hash: Uint8Array; is_over: boolean }>`select seq::text as seq, hash,
-          at < now() - make_interval(secs => ${this.config.AUDIT_RETENTION}) as is_over
-        from audit_events where audit_events.seq > ${first.toString()}::bigint order by audit_events.seq limit ${limit}`,
-    );
+    const trail = tx.of<AuditTables>();
+    const oldest = await trail
+      .selectFrom('audit_events')
+      .select((event) => [
+        event.ref('seq').$notNull().as('seq'),
+        event.ref('hash').$notNull().as('hash'),
+        event('at', '<', secondsAgo(this.config.AUDIT_RETENTION)).as('is_over'),
+      ])
+      .where('seq', '>', Number(first))
+      .orderBy('seq')
+      .limit(limit)
+      .execute();
     const end = oldest.findIndex(({ is_over }) => !is_over);
     const over = end === -1 ? oldest : oldest.slice(0, end);
     const last = over.at(-1);
     if (!last) return NOTHING;
-    const hash = Buffer.from(last.hash);
-    const proof = pruneProof(openChainKey(this.auth.AUTH_SECRETS, chain.sealedKey), BigInt(last.seq), hash);
+    const { seq, hash } = last;
+    const proof = pruneProof(openChainKey(this.auth.AUTH_SECRETS, chain.sealedKey), BigInt(seq), hash);
     await tx.query(sql`select set_config('traffy.audit_retention', 'on', true)`);
-    await tx.query(
-      sql`delete from audit_events where seq > ${first.toString()}::bigint and seq <= ${last.seq}::bigint`,
-    );
+    await trail.deleteFrom('audit_events').where('seq', '>', Number(first)).where('seq', '<=', seq).execute();
     await tx.query(sql`select set_config('traffy.audit_retention', 'off', true)`);
-    await tx.query(
-      sql`update audit_chain set first_seq = ${last.seq}::bigint, first_hash = ${hash}, updated_at = now()
-          where one = 1`,
-    );
-    // The chain itself says where it may begin: whoever cuts off more is found out.
+    await trail
+      .updateTable('audit_chain')
+      .set({ first_seq: seq, first_hash: hash, updated_at: NOW })
+      .execute();
+    // The chain records where it begins, so that an unrecorded deletion is detected.
     await this.audit.record(
       {
         kind: 'audit_pruned',
         userId: null,
         actor: 'system',
-        details: { through: last.seq, events: over.length, proof },
+        details: { through: String(seq), events: over.length, proof },
       },
       tx,
     );

@@ -1,17 +1,17 @@
 import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShutdown } from '@nestjs/common';
 import type { Logger } from 'pino';
-import { Database } from '../database/database.js';
-import { LOGGER } from '../logging/logger.js';
+import { Database } from '../platform/database/database.js';
+import { LOGGER } from '../platform/logging/logger.js';
 import { AuditSealer } from './audit-sealer.service.js';
 import { readChain } from './chain-head.js';
 
-/** Milliseconds between two looks for events that are not sealed. */
+/** Milliseconds between two rounds of sealing. */
 const SEAL_INTERVAL = 1_000;
 const HOUR = 3_600_000;
-/** Milliseconds that a stop waits for the database; what is not sealed then another node seals, or the next start. */
+/** Milliseconds that a shutdown waits for the database. Other nodes, or the next start, seal the rest. */
 const STOP_PATIENCE = 2_000;
 
-/** Sees to the audit trail in rounds: seals what is new, and tells the log how far it goes. */
+/** Maintains the audit trail in rounds: seals new events and logs the head of the chain. */
 @Injectable()
 export class AuditRounds implements OnApplicationBootstrap, OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
@@ -32,7 +32,7 @@ export class AuditRounds implements OnApplicationBootstrap, OnApplicationShutdow
     this.goOn();
   }
 
-  /** What was recorded until the end is sealed, if the database is there. */
+  /** Seals the last events if the database is available. */
   async onApplicationShutdown(): Promise<void> {
     this.isStopping = true;
     clearTimeout(this.timer);
@@ -50,7 +50,7 @@ export class AuditRounds implements OnApplicationBootstrap, OnApplicationShutdow
     }, SEAL_INTERVAL).unref();
   }
 
-  /** Never throws: what failed is tried again in the next round. */
+  /** Never throws: the next round tries again. */
   private async makeRound(): Promise<void> {
     try {
       for (const one of this.jobs) {
@@ -67,7 +67,7 @@ export class AuditRounds implements OnApplicationBootstrap, OnApplicationShutdow
     }
   }
 
-  /** A log that is kept elsewhere holds what a chain that was cut and continued cannot match. */
+  /** A log that is kept elsewhere reveals a chain that was cut and continued. */
   private async tellHead(): Promise<void> {
     const chain = await readChain(this.database);
     if (!chain || chain.head.seq === 0n) return;
@@ -76,7 +76,7 @@ export class AuditRounds implements OnApplicationBootstrap, OnApplicationShutdow
   }
 }
 
-/** Something that is done every `interval` milliseconds. */
+/** A job that runs every `interval` milliseconds. */
 interface Job {
   readonly interval: number;
   readonly run: () => Promise<unknown>;

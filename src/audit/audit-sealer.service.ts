@@ -2,7 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import type { AuthConfig } from '../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../config/tokens.config.js';
-import { Database, type Queries } from '../database/database.js';
+import { Database, type Queries } from '../platform/database/database.js';
+import { NOW } from '../platform/database/sql-time.js';
+import type { AuditTables } from './audit.tables.js';
 import { lockChain, type StoredChain } from './chain-head.js';
 import { beginChain, openChainKey } from './chain-key.js';
 import { CHAINED_COLUMNS, type ChainedEvent, linkHash } from './chain-link.js';
@@ -10,10 +12,7 @@ import { CHAINED_COLUMNS, type ChainedEvent, linkHash } from './chain-link.js';
 /** Events that are sealed in one transaction. */
 const BATCH = 500;
 
-/**
- * Gives committed events their place in the chain. Whoever records does not wait for that, or for anybody else who
- * records; docs/adr/0018 has the reasons.
- */
+/** Sets the place of committed events in the chain. Recording never waits for it; docs/adr/0018 has the reasons. */
 @Injectable()
 export class AuditSealer {
   constructor(
@@ -22,10 +21,10 @@ export class AuditSealer {
   ) {}
 
   /**
-   * Seals all that can be: what was recorded by transactions that no older one can follow any more. Of many nodes at
-   * once, one does it, and the others go away.
+   * Seals all events whose transactions cannot be preceded any more by an older one. One node works at a time; others
+   * return.
    *
-   * @returns how many were sealed here.
+   * @returns the number of events sealed by this call.
    * @throws ChainKeyDoesNotFit
    */
   async seal(): Promise<number> {
@@ -39,25 +38,25 @@ export class AuditSealer {
   }
 
   private async isDue(): Promise<boolean> {
-    const [row] = await this.database.query(
-      sql<{
-        is_due: boolean;
-        has_chain: boolean;
-      }>`select exists (select 1 from audit_events where seq is null) as is_due,
-        exists (select 1 from audit_chain) as has_chain`,
-    );
-    if (row?.is_due && !row.has_chain) await beginChain(this.database, this.config.AUTH_SECRETS);
-    return row?.is_due ?? false;
+    const row = await this.database
+      .of<AuditTables>()
+      .selectNoFrom(({ exists, selectFrom }) => [
+        exists(selectFrom('audit_events').select('id').where('seq', 'is', null)).as('is_due'),
+        exists(selectFrom('audit_chain').select('one')).as('has_chain'),
+      ])
+      .executeTakeFirstOrThrow();
+    if (row.is_due && !row.has_chain) await beginChain(this.database, this.config.AUTH_SECRETS);
+    return Boolean(row.is_due);
   }
 
-  /** @returns null where another node seals. */
+  /** @returns null if another node is sealing. */
   private async sealBatch(tx: Queries): Promise<number | null> {
     const chain = await lockChain(tx);
     if (!chain) return null;
     const key = openChainKey(this.config.AUTH_SECRETS, chain.sealedKey);
     const events = await tx.query(
-      // Every transaction below the oldest that runs has ended: none can add an event before these any more. One that is
-      // still to come wrote nothing here: what bears its number was restored from another server.
+      // Every transaction below the oldest running one has ended and cannot add events. A number above the next
+      // transaction comes from a restore from another server.
       sql<ChainedEvent>`select ${CHAINED_COLUMNS} from audit_events where seq is null
           and (xact < pg_snapshot_xmin(pg_current_snapshot())::text::bigint
             or xact >= pg_snapshot_xmax(pg_current_snapshot())::text::bigint)
@@ -87,9 +86,11 @@ export class AuditSealer {
           from unnest(${ids}::text[], ${hashes}::text[]) with ordinality as v(id, hash, place)
           where e.id = v.id::uuid and e.seq is null returning 1`,
     );
-    if (placed.length !== events.length) throw new Error('events were sealed by somebody else meanwhile');
-    await tx.query(
-      sql`update audit_chain set head_seq = ${seq.toString()}::bigint, head_hash = ${hash}, updated_at = now() where one = 1`,
-    );
+    if (placed.length !== events.length) throw new Error('another node sealed the events first');
+    await tx
+      .of<AuditTables>()
+      .updateTable('audit_chain')
+      .set({ head_seq: Number(seq), head_hash: hash, updated_at: NOW })
+      .execute();
   }
 }

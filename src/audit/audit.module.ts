@@ -1,13 +1,13 @@
 import { Global, Module } from '@nestjs/common';
 import { Audit } from './audit.service.js';
 import { AuditLog } from './audit-log.service.js';
-import { Sweeper } from '../sweep/sweeper.service.js';
+import { Sweeper } from '../platform/retention/sweeper.service.js';
 import { AuditRetention, oldAuditCounters } from './audit-retention.service.js';
 import { AuditRounds } from './audit-rounds.service.js';
 import { AuditSealer } from './audit-sealer.service.js';
 import { OwnEventsController } from './own-events.controller.js';
 
-/** The audit trail. Global: every feature records. */
+/** The audit trail. Global, because every feature records events. */
 @Global()
 @Module({
   controllers: [OwnEventsController],

@@ -1,74 +1,85 @@
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
-import { Database, type Queries } from '../database/database.js';
-import type { Client } from '../http/client.decorator.js';
-import { clientNetwork } from '../throttle/client-network.js';
+import { Database, type Queries } from '../platform/database/database.js';
+import type { Client } from '../platform/http/client.decorator.js';
+import { clientNetwork } from '../platform/throttle/client-network.js';
+import type { AuditTables } from './audit.tables.js';
 import type { AuditKind } from './audit-kinds.js';
 
-/** Who did something: the person whose account it is, an administrator, the command line, a service, or the system. */
+/** The actor: the owner of the account, an administrator, the command line, a service, or the system. */
 export type Actor = 'user' | 'operator' | 'system' | `admin:${string}` | `service:${string}`;
 
-/** Something that happened, to be recorded. */
+/** An event to record. */
 export interface NewAuditEvent {
   readonly kind: AuditKind;
-  /** Whose account it concerns; null for none, or one that is unknown. */
+  /** The account that the event concerns; null if none or unknown. */
   readonly userId: string | null;
   /** `user` by default. */
   readonly actor?: Actor;
   readonly sessionId?: string | null;
-  /** Where the request came from; none for the command line and what happens by itself. */
+  /** The client of the request; omitted for the command line and for background work. */
   readonly client?: Client;
-  /** What else there is to know. Never a secret, and addresses only masked. */
+  /** Further facts. Never secrets; e-mail addresses only masked. */
   readonly details?: Readonly<Record<string, string | number | boolean | null | readonly string[]>>;
 }
 
-/** Something that a stranger tried, to be recorded as far as it is not too much. */
+/** An attempt that any client can cause; recorded within limits. */
 export interface AuditAttempt extends NewAuditEvent {
   readonly client: Client;
-  /** Whose account was meant, where `userId` is null: a canonical address, of an account or not. */
+  /** The canonical address of the attempt if `userId` is null, whether an account exists or not. */
   readonly email: string | null;
 }
 
-/** Characters of one text that are kept. */
+/** Maximum length of a recorded text. */
 const TEXT_MAX = 512;
-/** Attempts in a minute, at one account or at none from one network, that are all recorded. */
+/** Attempts per minute, per account or per network without account, that are all recorded. */
 const ATTEMPTS_OF_ONE = 10;
-/** The same for all together, in each of the parts in which they are counted: one row would be a queue. */
+/** The same for each partition of the total; a single row would be a bottleneck. */
 const ATTEMPTS_OF_PART = 60;
 const PARTS = 16;
 
 /**
- * Records an event, for what has no `Audit`: the command line, and what it shares with the nodes.
+ * Records an event without an `Audit` instance: for the command line and code that it shares with the nodes.
  *
- * @param queries the transaction that does what is recorded.
+ * @param queries the transaction of the act.
  */
 export async function recordEvent(queries: Queries, event: NewAuditEvent): Promise<void> {
   const { kind, userId, actor = 'user', sessionId = null, client, details = {} } = event;
-  await queries.query(
-    sql`insert into audit_events (id, kind, user_id, actor, session_id, ip, user_agent, request_id, details)
-        values (${uuidv7()}, ${kind}, ${userId}, ${actor}, ${sessionId}, ${storable(client?.ip)},
-          ${storable(client?.userAgent)}, ${storable(client?.requestId)}, ${storableJson(details)}::jsonb)`,
-  );
+  await queries
+    .of<AuditTables>()
+    .insertInto('audit_events')
+    .values({
+      id: uuidv7(),
+      kind,
+      user_id: userId,
+      actor,
+      session_id: sessionId,
+      ip: storable(client?.ip),
+      user_agent: storable(client?.userAgent),
+      request_id: storable(client?.requestId),
+      details: sql`${storableJson(details)}::jsonb`,
+    })
+    .execute();
 }
 
-/** The audit trail: events are recorded in the transaction of what they tell, and never changed. */
+/** The audit trail. Events are recorded in the transaction of their act and never changed. */
 @Injectable()
 export class Audit {
   constructor(private readonly database: Database) {}
 
-  /** @param queries the transaction that does what is recorded; without one, it is recorded by itself. */
+  /** @param queries the transaction of the act; the event is recorded on its own if omitted. */
   record(event: NewAuditEvent, queries: Queries = this.database): Promise<void> {
     return recordEvent(queries, event);
   }
 
   /**
-   * Records what strangers can make happen as often as they like, such as a failed sign-in, without letting them fill the
-   * database: of one account, and of one network at accounts that do not exist, the first 10 in a minute and then the
-   * 16th, 32nd, 64th …, each with its number; so it is with all together, beyond about 1,000 in a minute. The log has
-   * every one. It costs the same whether there is such an account or not.
+   * Records an attempt that any client can cause, such as a failed sign-in, without letting clients fill the
+   * database. Per account, and per network for unknown accounts, it records the first 10 attempts in a minute and
+   * then the 16th, 32nd, 64th …, each with its number; the same applies to the total beyond about 1,000 in a minute.
+   * The log has every attempt. The cost does not depend on whether the account exists.
    *
-   * Never in a transaction: those that count the same thing wait for one another.
+   * Never call it in a transaction: callers that share a counter wait for one another.
    */
   async recordAttempt(event: AuditAttempt): Promise<void> {
     const { kind, userId, email, actor = 'user', sessionId = null, client, details = {} } = event;
@@ -103,7 +114,7 @@ export class Audit {
   }
 }
 
-/** PostgreSQL has no NUL and no unpaired surrogates, and an event must not fail what it records. */
+/** PostgreSQL cannot store NUL and unpaired surrogates, and recording must not fail the act. */
 function storable(text: string | null | undefined): string | null {
   if (text === null || text === undefined) return null;
   return text.slice(0, TEXT_MAX).replaceAll('\0', '\ufffd').toWellFormed();

@@ -1,25 +1,27 @@
 import { randomBytes } from 'node:crypto';
 import { sql } from 'kysely';
-import type { Queries } from '../database/database.js';
-import { seal, sealedUnder, unseal } from '../secrets/secrets.js';
+import type { Queries } from '../platform/database/database.js';
+import { NOW } from '../platform/database/sql-time.js';
+import { seal, sealedUnder, unseal } from '../platform/secrets/secrets.js';
+import type { AuditTables } from './audit.tables.js';
 import { NO_HASH } from './chain-link.js';
 
 const PURPOSE = 'audit-chain';
 const KEY_BYTES = 32;
 
-/** The key of the chain does not open with AUTH_SECRETS, so that nothing can be sealed or verified. */
+/** AUTH_SECRETS cannot decrypt the key of the chain, so nothing can be sealed or verified. */
 export class ChainKeyDoesNotFit extends Error {
   constructor() {
     super(
-      'none of AUTH_SECRETS opens the key of the audit trail: add the secret that was used to the end of the list',
+      'none of AUTH_SECRETS decrypts the key of the audit trail: add the secret that was used to the end of the list',
     );
   }
 }
 
-/** Begins the chain with a new key, unless it has begun. Of many nodes that come at once, one does it. */
+/** Begins the chain with a new key, unless it has begun. Of concurrent nodes, one does it. */
 export async function beginChain(queries: Queries, secrets: readonly string[]): Promise<void> {
   const key = seal(secrets, PURPOSE, PURPOSE, randomBytes(KEY_BYTES));
-  // Where events are sealed and their chain has gone, another one would only hide that.
+  // If events are sealed and the chain is gone, a new chain would hide that.
   await queries.query(
     sql`insert into audit_chain (one, key, first_seq, first_hash, head_seq, head_hash)
         select 1, ${key}::bytea, 0, ${NO_HASH}::bytea, 0, ${NO_HASH}::bytea
@@ -28,30 +30,29 @@ export async function beginChain(queries: Queries, secrets: readonly string[]): 
 }
 
 /**
- * The key of the chain as it was stored.
+ * Decrypts the key of the chain.
  *
  * @throws ChainKeyDoesNotFit
  */
-export function openChainKey(secrets: readonly string[], sealed: Uint8Array): Buffer {
-  const key = unseal(secrets, PURPOSE, PURPOSE, Buffer.from(sealed));
+export function openChainKey(secrets: readonly string[], sealed: Buffer): Buffer {
+  const key = unseal(secrets, PURPOSE, PURPOSE, sealed);
   if (!key) throw new ChainKeyDoesNotFit();
   return key;
 }
 
-/** What sealing the key of the chain anew came to; `none` where no chain has begun. */
+/** The result of re-encrypting the key of the chain; `none` if no chain has begun. */
 export type ChainKeyRewrapping = 'rewrapped' | 'kept' | 'unopened' | 'none';
 
-/** Seals the key of the chain under the first of AUTH_SECRETS, if it is under another one. */
+/** Re-encrypts the key of the chain under the first of AUTH_SECRETS, unless it is already. */
 export async function rewrapChainKey(tx: Queries, secrets: readonly string[]): Promise<ChainKeyRewrapping> {
-  const [row] = await tx.query(
-    sql<{ key: Uint8Array }>`select key from audit_chain where one = 1 for update`,
-  );
+  const chains = tx.of<AuditTables>();
+  const row = await chains.selectFrom('audit_chain').select('key').forUpdate().executeTakeFirst();
   if (!row) return 'none';
-  const sealed = Buffer.from(row.key);
+  const { key: sealed } = row;
   const under = sealedUnder(secrets, PURPOSE, PURPOSE, sealed);
   if (under === 0) return 'kept';
   if (under === null) return 'unopened';
   const resealed = seal(secrets, PURPOSE, PURPOSE, openChainKey(secrets, sealed));
-  await tx.query(sql`update audit_chain set key = ${resealed}, updated_at = now() where one = 1`);
+  await chains.updateTable('audit_chain').set({ key: resealed, updated_at: NOW }).execute();
   return 'rewrapped';
 }

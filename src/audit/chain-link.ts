@@ -1,14 +1,14 @@
 import { createHmac } from 'node:crypto';
 import { sql } from 'kysely';
 
-/** Says how a link is computed; another way gets another number. */
+/** The version of the link format. */
 const FORMAT = 'traffy-audit/v1';
 const PRUNE_FORMAT = 'traffy-audit-prune/v1';
 
-/** What stands before the first event: a hash of zeros. */
+/** The hash before the first event: zeros. */
 export const NO_HASH = Buffer.alloc(32);
 
-/** An event as its link takes it in: every column but its place and its hash, as the database writes it. */
+/** The input of a link: every column of the event except its place and hash, as the database formats it. */
 export interface ChainedEvent {
   readonly id: string;
   readonly kind: string;
@@ -23,13 +23,13 @@ export interface ChainedEvent {
   readonly xact: string;
 }
 
-/** The columns of `ChainedEvent`. The time is in seconds since 1970 with all its digits. */
+/** The columns of `ChainedEvent`. The time is in seconds since 1970 with all digits. */
 export const CHAINED_COLUMNS = sql`id::text as id, kind, extract(epoch from at)::text as at, user_id::text as user_id,
   actor, session_id::text as session_id, ip, user_agent, request_id, details::text as details, xact::text as xact`;
 
 /**
- * The hash of an event at a place: HMAC-SHA-256 over the hash before it, its place and all that it says. Without the key
- * nobody makes one, or finds another event for it.
+ * Computes the hash of an event: HMAC-SHA-256 over the previous hash, the place and the event. Without the key, an
+ * attacker cannot create a hash or replace an event.
  */
 export function linkHash(key: Buffer, previous: Buffer, seq: bigint, event: ChainedEvent): Buffer {
   const { id, kind, at, user_id, actor, session_id, ip, user_agent, request_id, details, xact } = event;
@@ -41,8 +41,8 @@ export function linkHash(key: Buffer, previous: Buffer, seq: bigint, event: Chai
 }
 
 /**
- * What proves that the chain was cut at a place by who holds its key: anybody who can write to the table could record
- * that events were deleted.
+ * Proves that a holder of the key pruned the chain at a place: anyone with write access could record that events were
+ * deleted.
  */
 export function pruneProof(key: Buffer, seq: bigint, hash: Buffer): string {
   return createHmac('sha256', key)

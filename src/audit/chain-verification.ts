@@ -1,72 +1,73 @@
 import { sql } from 'kysely';
-import type { Queries } from '../database/database.js';
+import type { Queries } from '../platform/database/database.js';
+import type { AuditTables } from './audit.tables.js';
 import { type ChainPlace, readChain, type StoredChain } from './chain-head.js';
 import { openChainKey } from './chain-key.js';
 import { CHAINED_COLUMNS, type ChainedEvent, linkHash, pruneProof } from './chain-link.js';
 
-/** Events that are read at once: memory stays flat, however many there are. */
+/** Events per read, so that memory stays constant. */
 const BATCH = 1_000;
-/** How far is looked ahead for what became of a place that does not fit. */
+/** Events that are searched for the cause of a mismatch. */
 const LOOK_AHEAD = 200;
 
-/** What is wrong at the first place that does not fit. */
+/** The first fault of the chain. */
 export type ChainFault =
-  /** The event says something else than it did. */
+  /** The content of an event was changed. */
   | 'changed'
-  /** An event is not there any more. */
+  /** An event is missing. */
   | 'missing'
-  /** An event that was never sealed stands here. */
+  /** An event that was never sealed was inserted. */
   | 'inserted'
-  /** Events changed places. */
+  /** Events were reordered. */
   | 'reordered'
-  /** The chain ends before its head, or before the head that was noted. */
+  /** The chain ends before its head, or before the noted head. */
   | 'cut'
-  /** The oldest events are gone, and the trail does not say that they were deleted. */
+  /** The oldest events are missing, and the trail does not record their deletion. */
   | 'cut_at_start'
-  /** Another event stands where the head was noted: all from some place on was made anew. */
+  /** The event at the noted head is another one: the chain was rebuilt from some place on. */
   | 'another_head'
-  /** The noted head lies before the oldest event that is kept: that it was there cannot be told any more. */
+  /** The noted head is older than the oldest event, so its presence cannot be verified. */
   | 'head_too_old'
-  /** Events are sealed, but where their chain begins and ends is gone. */
+  /** Events are sealed, but the row of the chain is missing. */
   | 'no_chain';
 
-/** What verifying the chain came to. */
+/** The result of a verification. */
 export interface ChainReport {
-  /** The first place that does not fit; null where all do. */
+  /** The first fault; null for a valid chain. */
   readonly broken: { readonly fault: ChainFault; readonly seq: bigint; readonly id: string | null } | null;
-  /** How many events were found good. */
+  /** Number of valid events. */
   readonly events: number;
-  /** The last one that was deleted because its time was over, and the last of all; null where no chain has begun. */
+  /** The last event that retention deleted, and the last event; null if no chain has begun. */
   readonly first: ChainPlace | null;
   readonly head: ChainPlace | null;
-  /** Events that wait for their place, and since when the oldest does. */
+  /** Events that are not sealed yet, and the time of the oldest. */
   readonly unsealed: { readonly events: number; readonly since: Date | null };
 }
 
 interface SealedEvent extends ChainedEvent {
-  seq: string;
-  hash: Uint8Array;
+  readonly seq: number;
+  readonly hash: Buffer;
 }
 
 type Broken = NonNullable<ChainReport['broken']>;
 
-/** What was found on the way. */
+/** The findings of a walk along the chain. */
 interface Walk {
   readonly broken: Broken | null;
   readonly events: number;
-  /** The last place that fits. */
+  /** The last valid place. */
   readonly end: ChainPlace;
-  /** Whether the trail says, and proves, that it deleted the events before its first one. */
+  /** Whether the trail records and proves that it pruned the events before its first one. */
   readonly isPruned: boolean;
-  /** The hash at the noted place; null where the walk did not pass it. */
+  /** The hash at the noted place; null if the walk did not pass it. */
   readonly atNoted: Buffer | null;
 }
 
 /**
- * Computes the chain anew, from its oldest event to its head.
+ * Verifies the chain from its oldest event to its head.
  *
- * @param queries a transaction in which nothing moves: `repeatable read`.
- * @param noted a head that was noted elsewhere, now or long ago: the chain must still contain it.
+ * @param queries a `repeatable read` transaction.
+ * @param noted a head that was noted elsewhere; the chain must still contain it.
  * @throws ChainKeyDoesNotFit
  */
 export async function verifyChain(
@@ -77,12 +78,14 @@ export async function verifyChain(
   const unsealed = await countUnsealed(queries);
   const chain = await readChain(queries);
   if (!chain) {
-    const [sealed] = await queries.query(
-      sql<{
-        id: string;
-        seq: string;
-      }>`select id, seq::text as seq from audit_events e where e.seq is not null order by e.seq limit 1`,
-    );
+    const sealed = await queries
+      .of<AuditTables>()
+      .selectFrom('audit_events')
+      .select((event) => ['id', event.ref('seq').$notNull().as('seq')])
+      .where('seq', 'is not', null)
+      .orderBy('seq')
+      .limit(1)
+      .executeTakeFirst();
     const broken: Broken | null = sealed
       ? { fault: 'no_chain', seq: BigInt(sealed.seq), id: sealed.id }
       : noted && noted.seq > 0n
@@ -110,15 +113,13 @@ async function walkChain(
   for (;;) {
     const batch = await readAfter(queries, seq, BATCH);
     for (const event of batch) {
-      const fits =
-        BigInt(event.seq) === seq + 1n &&
-        linkHash(key, hash, seq + 1n, event).equals(Buffer.from(event.hash));
+      const fits = BigInt(event.seq) === seq + 1n && linkHash(key, hash, seq + 1n, event).equals(event.hash);
       if (!fits) {
         const broken = await diagnose(queries, key, { seq, hash });
         return { broken, events, end: { seq, hash }, isPruned, atNoted };
       }
       seq += 1n;
-      hash = Buffer.from(event.hash);
+      hash = event.hash;
       events += 1;
       if (noted?.seq === seq) atNoted = hash;
       isPruned = isPruned || proves(event, proof);
@@ -127,33 +128,33 @@ async function walkChain(
   }
 }
 
-/** What became of the place behind the last one that fits. */
+/** Determines the fault after the last valid place. */
 async function diagnose(queries: Queries, key: Buffer, { seq, hash }: ChainPlace): Promise<Broken> {
   const place = seq + 1n;
   const [event, ...following] = await readAfter(queries, seq, LOOK_AHEAD);
   if (!event || BigInt(event.seq) !== place) return { fault: 'missing', seq: place, id: null };
-  const own = Buffer.from(event.hash);
+  const own = event.hash;
   const fitsBehind = (previous: Buffer, at: bigint, candidate: SealedEvent) =>
-    linkHash(key, previous, at, candidate).equals(Buffer.from(candidate.hash));
+    linkHash(key, previous, at, candidate).equals(candidate.hash);
   const broken = (fault: ChainFault): Broken => ({ fault, seq: place, id: event.id });
-  // Its content with its own hash, or with the one that stands here: it belongs here, and was moved away.
+  // Its content with its own hash, or with the hash at this place: it belongs here and was moved.
   const isRight = (one: SealedEvent) =>
     fitsBehind(hash, place, one) || linkHash(key, hash, place, one).equals(own);
   const rightful = following.find(isRight);
   if (rightful) {
     const wasSealed = following.some(({ seq: at, hash: before }) =>
-      [BigInt(at), BigInt(at) + 1n].some((was) => linkHash(key, Buffer.from(before), was, event).equals(own)),
+      [BigInt(at), BigInt(at) + 1n].some((was) => linkHash(key, before, was, event).equals(own)),
     );
     const isMoved = wasSealed || linkHash(key, hash, place, rightful).equals(own);
     return broken(isMoved ? 'reordered' : 'inserted');
   }
   const [next] = following;
-  // What follows goes by the place after: one was taken out, and the rest moved up.
+  // The next event fits the place after it: one event was removed, and the others moved up.
   if (next && fitsBehind(own, place + 2n, next)) return broken('missing');
   return broken('changed');
 }
 
-/** Whether the chain begins and ends where it should. */
+/** Checks the beginning and the end of the chain. */
 async function judgeEnds(
   queries: Queries,
   key: Buffer,
@@ -177,20 +178,22 @@ async function judgeEnds(
 
 function readAfter(queries: Queries, seq: bigint, limit: number): Promise<SealedEvent[]> {
   return queries.query(
-    sql<SealedEvent>`select ${CHAINED_COLUMNS}, seq::text as seq, hash from audit_events
-      where audit_events.seq > ${seq.toString()}::bigint order by audit_events.seq limit ${limit}`,
+    sql<SealedEvent>`select ${CHAINED_COLUMNS}, seq, hash from audit_events
+      where seq > ${seq.toString()}::bigint order by seq limit ${limit}`,
   );
 }
 
 async function countUnsealed(queries: Queries): Promise<ChainReport['unsealed']> {
-  const [row] = await queries.query(
-    sql<{ events: number; since: Date | string | null }>`select count(*)::int as events, min(at) as since
-      from audit_events where seq is null`,
-  );
-  return { events: row?.events ?? 0, since: row?.since ? new Date(row.since) : null };
+  const unsealed = await queries
+    .of<AuditTables>()
+    .selectFrom('audit_events')
+    .select(({ fn }) => [fn.countAll<number>().as('events'), fn.min<Date | null>('at').as('since')])
+    .where('seq', 'is', null)
+    .executeTakeFirst();
+  return unsealed ?? { events: 0, since: null };
 }
 
-/** The same of what is not sealed yet. */
+/** The same for events that are not sealed yet. */
 async function isPrunedUnsealed(queries: Queries, proof: string): Promise<boolean> {
   const rows = await queries.query(
     sql<ChainedEvent>`select ${CHAINED_COLUMNS} from audit_events where seq is null and audit_events.kind = 'audit_pruned'`,

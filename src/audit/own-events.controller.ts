@@ -1,6 +1,6 @@
 import { Controller, Get, Query } from '@nestjs/common';
-import { ApiGroup, ApiProblems, ApiReply, ApiRoute } from '../docs/api-reply.decorator.js';
-import { CurrentUser, type CurrentUserInfo } from '../http/current-user.decorator.js';
+import { ApiGroup, ApiProblems, ApiReply, ApiRoute } from '../platform/docs/api-reply.decorator.js';
+import { CurrentUser, type CurrentUserInfo } from '../platform/http/current-user.decorator.js';
 import { AuditLog } from './audit-log.service.js';
 import { toOwnEvent } from './own-events.js';
 import {
@@ -10,15 +10,15 @@ import {
   ownEventsReplySchema,
 } from './own-events.dto.js';
 
-/** What happened to one's own account. */
+/** The audit events of the caller's account. */
 @ApiGroup('Accounts')
 @Controller()
 export class OwnEventsController {
   constructor(private readonly log: AuditLog) {}
 
   @Get('users/me/events')
-  @ApiRoute({ summary: 'What happened to my account', operationId: 'events' })
-  @ApiReply(200, ownEventsReplySchema, 'What was recorded of the account of the caller, the newest first')
+  @ApiRoute({ summary: 'What happened to my account', operationId: 'listEvents' })
+  @ApiReply(200, ownEventsReplySchema, 'The recorded events of the account of the caller, newest first')
   @ApiProblems('validation_failed')
   async list(
     @CurrentUser() { userId }: CurrentUserInfo,
@@ -34,6 +34,7 @@ export class OwnEventsController {
         actor: event.actor,
         session_id: event.sessionId,
         ip: event.ip,
+        device: event.device,
         user_agent: event.userAgent,
         details: event.details,
       })),

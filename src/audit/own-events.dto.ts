@@ -1,7 +1,8 @@
 import { z } from 'zod';
+import { auditKindSchema } from './audit-kind.dto.js';
 import { eventCursorSchema } from './event-cursor.js';
 
-/** Events on a page, where the caller does not say how many. */
+/** Default number of events on a page. */
 const PAGE = 50;
 const PAGE_MAX = 100;
 
@@ -12,7 +13,7 @@ export const ownEventsQuerySchema = z.strictObject({
     .min(1, { error: 'must be 1 at least' })
     .max(PAGE_MAX, { error: `must be ${PAGE_MAX} at most` })
     .default(PAGE)
-    .meta({ description: 'How many at most.' }),
+    .meta({ description: 'The maximum number of events.' }),
   cursor: eventCursorSchema.optional(),
 });
 export type OwnEventsQuery = z.output<typeof ownEventsQuerySchema>;
@@ -20,15 +21,20 @@ export type OwnEventsQuery = z.output<typeof ownEventsQuerySchema>;
 const ownEventSchema = z
   .object({
     id: z.uuid(),
-    kind: z.string().meta({ description: 'What happened, as a stable word.' }),
+    kind: auditKindSchema,
     at: z.iso.datetime(),
-    description: z.string().meta({ description: 'The same in a few words.' }),
+    description: z.string().meta({ description: 'A short description.' }),
     actor: z.enum(['user', 'admin', 'operator', 'service', 'system']).meta({
-      description: 'Who did it: whoever used the account or tried to, or somebody of the service.',
+      description:
+        'The actor: `user` for the client that used the account or tried to, else a member of the service.',
     }),
     session_id: z.uuid().nullable(),
-    ip: z.string().nullable().meta({ description: 'Where it came from; null where somebody else did it.' }),
-    user_agent: z.string().nullable().meta({ description: 'The browser and system, where they are known.' }),
+    ip: z
+      .string()
+      .nullable()
+      .meta({ description: 'The IP address of the client; null if another actor did it.' }),
+    device: z.string().nullable().meta({ description: 'The browser and system without versions, if known.' }),
+    user_agent: z.string().nullable().meta({ description: 'The browser and system, if known.' }),
     details: z.record(z.string(), z.unknown()),
   })
   .meta({ id: 'Event' });
@@ -39,7 +45,7 @@ export const ownEventsReplySchema = z
     next_cursor: z
       .string()
       .nullable()
-      .meta({ description: 'Asks for older ones; null where there are none.' }),
+      .meta({ description: 'The cursor of older events; null if there are none.' }),
   })
   .meta({
     id: 'Events',
@@ -54,6 +60,7 @@ export const ownEventsReplySchema = z
             actor: 'user',
             session_id: '019a0000-0000-7000-8000-000000000002',
             ip: '203.0.113.7',
+            device: 'Firefox on Linux',
             user_agent: 'Firefox 133 on Linux',
             details: { methods: ['pwd'], device: 'known' },
           },

@@ -1,9 +1,9 @@
-import { readableUserAgent } from '../http/user-agent.js';
+import { deviceLabel, readableUserAgent } from '../platform/http/user-agent.js';
 import { AUDIT_KINDS, type AuditKind } from './audit-kinds.js';
 import type { AuditRecord } from './audit-log.service.js';
 
-/** Who did something, as the owner of the account may know it: not which administrator, or which service. */
-export type ShownActor = 'user' | 'admin' | 'operator' | 'service' | 'system';
+/** The actor as the owner of the account may see it: not which administrator or service. */
+type ShownActor = 'user' | 'admin' | 'operator' | 'service' | 'system';
 
 /** An event as the owner of the account sees it. */
 export interface OwnEvent {
@@ -14,11 +14,13 @@ export interface OwnEvent {
   readonly actor: ShownActor;
   readonly sessionId: string | null;
   readonly ip: string | null;
+  /** The browser and system without versions. */
+  readonly device: string | null;
   readonly userAgent: string | null;
   readonly details: Readonly<Record<string, unknown>>;
 }
 
-/** What is shown of the details. What does not stand here is not: a new kind, or a new detail, stays inside. */
+/** The details that are shown. Others, such as those of a new kind, are not. */
 const SHOWN: Partial<Record<AuditKind, readonly string[]>> = {
   login: ['methods', 'device'],
   login_failed: ['reason', 'method', 'attempt'],
@@ -40,15 +42,18 @@ const SHOWN: Partial<Record<AuditKind, readonly string[]>> = {
   passkey_renamed: ['passkey'],
   passkey_removed: ['passkey'],
   passkey_suspicious: ['passkey'],
+  passkey_backup_enabled: ['passkey'],
+  passkey_backup_refused: ['passkey', 'reason'],
+  passkey_disabled: ['passkey', 'reason'],
   recovery_code_used: ['left'],
   user_role_changed: ['role'],
   user_reset: ['factors'],
 };
 
-/** What the owner of the account may know of an event. */
+/** The data of an event that the owner of the account can see. */
 export function toOwnEvent(event: AuditRecord): OwnEvent {
   const actor = shownActor(event.actor);
-  // Where somebody else did it, the rest tells of them.
+  // If another actor did it, client data is that actor's.
   const isOwn = actor === 'user';
   const shown = SHOWN[event.kind] ?? [];
   return {
@@ -59,6 +64,7 @@ export function toOwnEvent(event: AuditRecord): OwnEvent {
     actor,
     sessionId: actor === 'admin' && event.kind !== 'session_ended' ? null : event.sessionId,
     ip: isOwn ? event.ip : null,
+    device: isOwn ? deviceLabel(event.userAgent) : null,
     userAgent: isOwn ? readableUserAgent(event.userAgent) : null,
     details: Object.fromEntries(Object.entries(event.details).filter(([name]) => shown.includes(name))),
   };

@@ -5,7 +5,7 @@ import { AuditLog, type AuditRecord } from '../audit/audit-log.service.js';
 import { type ChainPlace, placeText, readChain, readPlace } from '../audit/chain-head.js';
 import { verifyChain } from '../audit/chain-verification.js';
 import type { Config } from '../../config/load.config.js';
-import type { Database } from '../database/database.js';
+import type { Database } from '../platform/database/database.js';
 import { chainText, faultText } from './chain-report.js';
 import {
   type CommandContext,
@@ -29,8 +29,8 @@ interface ListOptions extends Output {
   readonly limit: number;
 }
 
-/** What a terminal would obey, or take for the end of a line. */
-// oxlint-disable-next-line no-control-regex -- these are what it is about
+/** Characters that a terminal would interpret, or that would break a line. */
+// oxlint-disable-next-line no-control-regex -- matching control characters is the purpose
 const CONTROLS = /[\u0000-\u001f\u007f-\u009f\u2028\u2029]/g;
 
 /** `traffy audit`: the audit trail. */
@@ -39,37 +39,43 @@ export function addAuditCommand(program: Command, { config: read }: CommandConte
     const config = read();
     return withDatabase(config, (database) => work(database, config));
   };
-  const audit = program.command('audit').description('read the audit trail, and tell whether it is whole');
+  const audit = program.command('audit').description('show and verify the audit trail');
   audit
     .command('verify')
-    .description('compute the chain of events anew; ends with 1 where it was changed, cut or reordered')
+    .description('recompute the hash chain; exit with 1 if events were changed, cut or reordered')
     .addOption(
       new Option(
         '--head <place>',
-        'also compare with a head that was noted elsewhere, such as 17:9f86…, as head prints it',
+        'also check a head that was saved elsewhere, such as 17:9f86…, as printed by audit head',
       ).argParser(readHead),
     )
     .addOption(jsonOption())
     .action((options: VerifyOptions) => run((database, config) => verify(database, config, options)));
   audit
     .command('list')
-    .description('show events, the newest first')
-    .option('--user <address or id>', 'of this person')
-    .addOption(new Option('--kind <kind>', 'such as login_failed').argParser(readKind))
-    .addOption(new Option('--since <time>', 'such as 2026-11-22T12:00:00Z').argParser(readTime))
-    .addOption(new Option('--limit <count>', 'how many at most').argParser(readLimit).default(50))
+    .description('list events, newest first')
+    .option('--user <address or id>', 'only events of this user')
+    .addOption(
+      new Option('--kind <kind>', 'only events of this kind, such as login_failed').argParser(readKind),
+    )
+    .addOption(
+      new Option('--since <time>', 'only events since this time, such as 2026-11-22T12:00:00Z').argParser(
+        readTime,
+      ),
+    )
+    .addOption(new Option('--limit <count>', 'maximum number of events').argParser(readLimit).default(50))
     .addOption(jsonOption())
     .action((options: ListOptions) => run((database) => list(database, options)));
   audit
     .command('head')
-    .description('show the last place of the chain: note it elsewhere, for verify --head')
+    .description('show the head of the chain; save it elsewhere for audit verify --head')
     .addOption(jsonOption())
     .action((options: Output) => run((database) => head(database, options)));
 }
 
 async function verify(database: Database, { auth }: Config, options: VerifyOptions): Promise<void> {
   const report = await database.transaction(async (tx) => {
-    // Nodes go on sealing meanwhile.
+    // Nodes seal more events during the check: read one snapshot.
     await tx.query(sql`set transaction isolation level repeatable read, read only`);
     return verifyChain(tx, auth.AUTH_SECRETS, options.head ?? null);
   });
@@ -96,7 +102,7 @@ async function list(database: Database, options: ListOptions): Promise<void> {
     options,
     {},
     events.length === 0
-      ? 'There are no such events.'
+      ? 'No events match.'
       : table(
           ['at', 'kind', 'user', 'actor', 'from', 'details', 'user agent'],
           events.map((event) =>
@@ -116,7 +122,7 @@ async function list(database: Database, options: ListOptions): Promise<void> {
 
 async function head(database: Database, options: Output): Promise<void> {
   const chain = await readChain(database);
-  if (!chain) throw new CommandProblem('no event was sealed yet');
+  if (!chain) throw new CommandProblem('no event has been sealed yet');
   const { seq, hash } = chain.head;
   print(options, { seq: Number(seq), hash: hash.toString('hex') }, placeText(chain.head));
 }
@@ -144,23 +150,24 @@ function visible(text: string): string {
 
 function readHead(text: string): ChainPlace {
   const place = readPlace(text);
-  if (!place) throw new InvalidArgumentError('It is a place and 64 hexadecimal digits, such as 17:9f86….');
+  if (!place)
+    throw new InvalidArgumentError('Expected a sequence number and 64 hexadecimal digits, such as 17:9f86….');
   return place;
 }
 
 function readKind(text: string): AuditKind {
   if (Object.hasOwn(AUDIT_KINDS, text)) return text as AuditKind;
-  throw new InvalidArgumentError(`It is one of ${Object.keys(AUDIT_KINDS).join(', ')}.`);
+  throw new InvalidArgumentError(`Expected one of ${Object.keys(AUDIT_KINDS).join(', ')}.`);
 }
 
 function readTime(text: string): Date {
   const time = new Date(text);
   if (/^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/.test(text) && !Number.isNaN(time.getTime())) return time;
-  throw new InvalidArgumentError('It is a time with its zone, such as 2026-11-22T12:00:00Z.');
+  throw new InvalidArgumentError('Expected a time with a time zone, such as 2026-11-22T12:00:00Z.');
 }
 
 function readLimit(text: string): number {
   const limit = Number(text);
   if (/^\d+$/.test(text) && limit >= 1 && limit <= 100_000) return limit;
-  throw new InvalidArgumentError('It is a number from 1 to 100000.');
+  throw new InvalidArgumentError('Expected a number from 1 to 100000.');
 }

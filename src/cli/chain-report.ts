@@ -9,48 +9,48 @@ const FAULTS: Readonly<Record<ChainFault, string>> = {
   inserted: 'an event was inserted',
   reordered: 'events were reordered',
   cut: 'the end of the trail was cut off',
-  cut_at_start: 'events before this place are gone, and the trail does not say that their time was over',
-  another_head: 'another event stands there than the one that was noted',
-  head_too_old: 'it lies before the oldest event that is kept',
-  no_chain: 'where the trail begins and ends is gone',
+  cut_at_start: 'events before this one are missing, and no retention purge recorded their deletion',
+  another_head: 'it holds another event than the one that was noted',
+  head_too_old: 'it is older than the oldest event that is kept',
+  no_chain: 'the record of its start and end is missing',
 };
 
-/** What verifying came to, for a person. */
+/** The result of the verification, as text. */
 export function chainText(report: ChainReport): string {
   const { events, first, head: last, unsealed } = report;
   const lines = [
     first === null || last === null
-      ? 'No event was sealed yet.'
+      ? 'No event has been sealed yet.'
       : `${goodEvents(first, events)}${ending(report, first.seq + BigInt(events), last)}`,
     ...(first !== null && first.seq > 0n && report.broken?.fault !== 'cut_at_start'
-      ? [`Until ${first.seq} they were deleted: their time was over.`]
+      ? [`Events up to ${first.seq} were deleted when their retention ended.`]
       : []),
     ...(unsealed.events > 0 && unsealed.since
-      ? [`${unsealed.events} wait to be sealed, the oldest since ${unsealed.since.toISOString()}.`]
+      ? [`${unsealed.events} not sealed yet, the oldest since ${unsealed.since.toISOString()}.`]
       : []),
   ];
   return lines.join('\n');
 }
 
 function goodEvents(first: ChainPlace, events: number): string {
-  const good = `${events} ${events === 1 ? 'event fits' : 'events fit'}`;
+  const good = `${events} ${events === 1 ? 'valid event' : 'valid events'}`;
   return events > 0 ? `${good}, from ${first.seq + 1n} to ${first.seq + BigInt(events)}` : good;
 }
 
-/** What comes behind the last place that fits: a break only where there is one. */
+/** The end of the line on valid events: a break is named only if it follows directly. */
 function ending({ broken }: ChainReport, end: bigint, last: ChainPlace): string {
-  if (broken && broken.seq === end + 1n) return '; then the chain breaks.';
+  if (broken && broken.seq === end + 1n) return '; the chain breaks after that.';
   return broken && broken.fault !== 'another_head' && broken.fault !== 'head_too_old'
     ? '.'
     : `; the head is ${placeText(last)}.`;
 }
 
-/** What is wrong, in one line. */
+/** The fault, in one line. */
 export function faultText(broken: Broken): string {
   return `${leadIn(broken)}: ${FAULTS[broken.fault]}`;
 }
 
-/** A chain can be whole in itself, and yet another one than the one whose head was noted. */
+/** A chain can be valid and still differ from the chain whose head was noted. */
 function leadIn({ fault, seq }: Broken): string {
   if (fault === 'another_head') return `the audit trail does not have the given head at ${seq}`;
   if (fault === 'head_too_old') return `the given head at ${seq} cannot be compared`;

@@ -1,18 +1,19 @@
 import { Option } from 'commander';
 import type { Config } from '../../config/load.config.js';
+import { forgetNodes } from '../cluster/forget-nodes.js';
 import { ENTITIES } from '../entities.js';
-import type { Database } from '../database/database.js';
-import { openDatabase } from '../database/open.database.js';
+import type { Database } from '../platform/database/database.js';
+import { openDatabase } from '../platform/database/open.database.js';
 
 /** How a command prints its data. */
 export interface Output {
   readonly json?: true;
 }
 
-/** What a command found wrong: told on standard error, and the exit code is 1. */
+/** A problem that a command found: printed on standard error, with exit code 1. */
 export class CommandProblem extends Error {}
 
-/** What commands are made from. */
+/** What every command receives. */
 export interface CommandContext {
   /** Reads the configuration. */
   readonly config: () => Config;
@@ -23,12 +24,12 @@ export function jsonOption(): Option {
   return new Option('--json', 'print JSON');
 }
 
-/** Prints data for a person, or with `--json` for a program. */
+/** Prints data as text, or as JSON with `--json`. */
 export function print({ json }: Output, data: object, text: string): void {
   process.stdout.write(`${json ? JSON.stringify(data) : text}\n`);
 }
 
-/** Columns of text, aligned under their titles. */
+/** A table of text with aligned columns. */
 export function table(titles: readonly string[], rows: readonly (readonly string[])[]): string {
   const widths = titles.map((title, column) =>
     Math.max(title.length, ...rows.map((row) => (row[column] ?? '').length)),
@@ -43,12 +44,13 @@ export function table(titles: readonly string[], rows: readonly (readonly string
     .join('\n');
 }
 
-/** Opens the database of a configuration, brings its schema up to date, and closes it behind `work`. */
+/** Opens the database, migrates its schema, runs `work` and closes the database. */
 export async function withDatabase<T>(config: Config, work: (database: Database) => Promise<T>): Promise<T> {
-  const { database, close } = await openDatabase(config.database, ENTITIES, () => undefined);
+  const open = await openDatabase(config.database, ENTITIES, () => undefined);
   try {
-    return await work(database);
+    await forgetNodes(open);
+    return await work(open.database);
   } finally {
-    await close();
+    await open.close();
   }
 }

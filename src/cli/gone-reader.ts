@@ -1,14 +1,14 @@
-/** What writing to a pipe ends with once nobody reads it any more, at the first time and at each further one. */
+/** Error codes of a write to a broken pipe, on the first write and on each later one. */
 const CODES: readonly unknown[] = ['EPIPE', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_PREMATURE_CLOSE'];
 
-/** Whether something failed because whoever read the output has gone. */
+/** Whether an operation failed because the reader of the output closed the pipe. */
 export function isReaderGone(error: unknown): boolean {
   return CODES.includes((error as NodeJS.ErrnoException | null)?.code);
 }
 
 /**
- * Lets a command whose reader has gone (`audit list | head`) go on to its end in silence, instead of ending it with a stack: what
- * it does to the database is done whether somebody reads on or not, and what it opened is closed.
+ * Lets a command with a broken output pipe (`audit list | head`) run to its end without a stack trace. Its changes of
+ * the database are completed, and its resources are closed.
  */
 export function outliveReaders(): void {
   for (const stream of [process.stdout, process.stderr])

@@ -6,7 +6,7 @@ import { KeyInventory, type KeyListing } from '../auth/keys/key-inventory.servic
 import { SecretsDoNotFit } from '../auth/keys/key-pair.js';
 import { roundInterval } from '../auth/keys/key-times.js';
 import type { KeyChange } from '../auth/keys/key-transitions.js';
-import { TotpSeeds } from '../auth/totp/totp-seeds.service.js';
+import { TotpSeeds } from '../auth/factors/totp/totp-seeds.service.js';
 import {
   type CommandContext,
   CommandProblem,
@@ -17,7 +17,7 @@ import {
   withDatabase,
 } from './command.js';
 
-/** What the commands on keys work with. */
+/** What the commands on keys use. */
 interface Keys {
   readonly config: AuthConfig;
   readonly inventory: KeyInventory;
@@ -25,7 +25,7 @@ interface Keys {
   readonly seeds: TotpSeeds;
 }
 
-/** `traffy keys`: the keys that sign access tokens, and the secrets that they are sealed under. */
+/** `traffy keys`: the keys that sign access tokens, and the secrets that encrypt them. */
 export function addKeysCommand(program: Command, { config: read }: CommandContext): void {
   const run = (work: (keys: Keys) => Promise<void>) => {
     const config = read();
@@ -38,27 +38,29 @@ export function addKeysCommand(program: Command, { config: read }: CommandContex
       }),
     );
   };
-  const keys = program.command('keys').description('see, rotate and revoke the keys that sign access tokens');
+  const keys = program
+    .command('keys')
+    .description('list, rotate and revoke the keys that sign access tokens');
   keys
     .command('list')
-    .description('every key and its state, the newest first')
+    .description('list all keys with their state, newest first')
     .addOption(jsonOption())
     .action((options: Output) => run((of) => list(of, options)));
   keys
     .command('rotate')
     .description(
-      'let the next key sign now, if it has been published for JWKS_MAX_AGE and 5 s: about 11 minutes after the first start',
+      'promote the next key now, if it has been published for JWKS_MAX_AGE and 5 s (about 11 minutes after the first start)',
     )
     .addOption(jsonOption())
     .action((options: Output) => run((of) => rotate(of, options)));
   keys
     .command('revoke <kid>')
-    .description('end a key, and every access token that it signed, at once')
+    .description('revoke a key and all access tokens that it signed, immediately')
     .addOption(jsonOption())
     .action((kid: string, options: Output) => run((of) => revoke(of, kid, options)));
   keys
     .command('rewrap')
-    .description('seal every private key, and all else at rest, under the first of AUTH_SECRETS')
+    .description('re-encrypt all private keys and other secrets at rest under the first of AUTH_SECRETS')
     .addOption(jsonOption())
     .action((options: Output) => run((of) => rewrap(of, options)));
 }
@@ -74,7 +76,7 @@ async function list({ config, inventory }: Keys, options: Output): Promise<void>
     'signs since',
     'may sign',
     'kept until',
-    'sealed under',
+    'encrypted under',
   ];
   const rows = keys.map((key) => [
     key.kid,
@@ -124,7 +126,7 @@ async function rotate(keys: Keys, options: Output): Promise<void> {
   print(
     options,
     { current, previous, next },
-    `${current} signs, on every node within ${seconds} s; ${previous} stays published until its last token has died; ${next} is the next one.`,
+    `${current} signs on every node within ${seconds} s. ${previous} stays published until its last token expires. ${next} is the next key.`,
   );
 }
 
@@ -134,24 +136,24 @@ async function revoke(
   options: Output,
 ): Promise<void> {
   const keys = await inventory.list();
-  // Another key is made or promoted only where the one that signs is gone.
+  // A key is created or promoted only if the current key is revoked.
   if (keys.some((key) => key.kid === kid && key.state === 'current'))
     refuseForeignSecrets(keys.filter((key) => key.kid !== kid));
   const outcome = await administration.revoke(kid);
   if (outcome.status === 'unknown')
-    throw new CommandProblem(`there is no key ${kid}; traffy keys list shows those there are`);
-  if (outcome.status === 'retired_before')
+    throw new CommandProblem(`no key has the id ${kid}; traffy keys list shows all keys`);
+  if (outcome.status === 'revoked_before')
     return print(
       options,
       { revoked: kid, current: null },
-      `${kid} was retired before: nothing that it signed is accepted.`,
+      `${kid} was already revoked: no token that it signed is accepted.`,
     );
   const current = kidOf(outcome.changes, 'promoted');
   const successor = current === null ? '' : ` ${current} signs now.`;
   print(
     options,
     { revoked: kid, current },
-    `${kid} is revoked.${successor} Our nodes refuse its tokens at once, other services when they read the key set again: within ${config.JWKS_MAX_AGE} s.`,
+    `${kid} is revoked.${successor} Traffy refuses its tokens immediately, other services when they next fetch the key set: within ${config.JWKS_MAX_AGE} s.`,
   );
 }
 
@@ -159,11 +161,11 @@ async function rewrap({ config, inventory, seeds: ofApps }: Keys, options: Outpu
   const seeds = await ofApps.rewrap();
   const { rewrapped, unopened, auditChain, ...keys } = await inventory.rewrap();
   const othersMayLeaveAt = seeds.unopened === 0 ? keys.othersMayLeaveAt : null;
-  const done = `${rewrapped.length} ${rewrapped.length === 1 ? 'key was' : 'keys were'} sealed anew under the first of AUTH_SECRETS.${seeds.rewrapped === 0 ? '' : ` Seeds of authenticator apps: ${seeds.rewrapped}.`}`;
+  const done = `Re-encrypted ${rewrapped.length} ${rewrapped.length === 1 ? 'key' : 'keys'} under the first of AUTH_SECRETS.${seeds.rewrapped === 0 ? '' : ` Seeds of authenticator apps: ${seeds.rewrapped}.`}`;
   const advice =
     config.AUTH_SECRETS.length === 1
-      ? 'Every key is sealed under the first secret.'
-      : `The other secrets may leave AUTH_SECRETS after ${timeOf(othersMayLeaveAt)}, if every node runs this list now; not during a change of strategy (pending exchanges).`;
+      ? 'All keys are encrypted under the first secret.'
+      : `Remove the other secrets from AUTH_SECRETS after ${timeOf(othersMayLeaveAt)} if all nodes use this list now, but not during a change of strategy (pending exchanges).`;
   print(
     options,
     {
@@ -181,8 +183,7 @@ async function rewrap({ config, inventory, seeds: ofApps }: Keys, options: Outpu
 }
 
 /**
- * Nodes could not open what is sealed under secrets that they do not have.
- *
+ * Refuses to encrypt a key under secrets that the nodes do not have.
  * @throws SecretsDoNotFit
  */
 function refuseForeignSecrets(keys: readonly KeyListing[]): void {
@@ -198,11 +199,11 @@ function seedsOfApps(count: number): string {
 }
 
 function noSecretFits(what: readonly string[]): string {
-  return `none of AUTH_SECRETS opens ${what.join(', ')}: add the secret that was used to the end of the list, or revoke what cannot be opened any more`;
+  return `none of AUTH_SECRETS decrypts ${what.join(', ')}: add the secret that was used to the end of the list, or revoke what cannot be decrypted any more`;
 }
 
 function noKeyYet({ JWT_ALGORITHM: algorithm }: AuthConfig): string {
-  return `no key signs with JWT_ALGORITHM=${algorithm} yet: the first start with it makes one`;
+  return `no key signs with JWT_ALGORITHM=${algorithm} yet: the first start with this setting creates one`;
 }
 
 function kidOf(changes: readonly KeyChange[], change: KeyChange['change']): string | null {
@@ -217,7 +218,7 @@ function permissionOf({ isPromotable, promotableFrom, state }: KeyListing): stri
 
 function sealOf({ sealedUnder, state }: KeyListing, secrets: number): string {
   if (state === 'retired') return 'wiped';
-  return sealedUnder === null ? 'none fits' : `${sealedUnder + 1} of ${secrets}`;
+  return sealedUnder === null ? 'no secret fits' : `${sealedUnder + 1} of ${secrets}`;
 }
 
 function timeOf(date: Date | null): string {

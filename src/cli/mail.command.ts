@@ -2,11 +2,12 @@ import { randomUUID } from 'node:crypto';
 import { type Command, InvalidArgumentError } from 'commander';
 import { validate as isUuid } from 'uuid';
 import type { Config } from '../../config/load.config.js';
-import type { Database } from '../database/database.js';
+import type { Database } from '../platform/database/database.js';
 import { envelopeAddress } from '../mail/mail-address.js';
 import { MailTransport, sendFailure } from '../mail/mail-transport.js';
 import { findMail, listMails, type MailRecord } from '../mail/outbox-records.js';
 import type { MailState } from '../mail/outbox-mail.entity.js';
+import { DEFAULT_LANGUAGE } from '../texts/language.js';
 import { renderMail } from '../mail/render-mail.js';
 import {
   type CommandContext,
@@ -20,28 +21,31 @@ import {
 
 const LISTED_MAX = 100;
 
-/** `traffy mail`: what is to be sent, was sent, or would have been where there is no mail server. */
+/**
+ * `traffy mail`: the mails in the outbox, the mails sent, and those shown only in the log because SMTP_URL is not
+ * set.
+ */
 export function addMailCommand(program: Command, { config }: CommandContext): void {
-  const mail = program.command('mail').description('what is to be sent, and what was');
+  const mail = program.command('mail').description('show the mails that are queued or sent');
   mail
     .command('list', { isDefault: true })
-    .description(`the newest ${LISTED_MAX} mails, newest first`)
+    .description(`list the newest ${LISTED_MAX} mails, newest first`)
     .addOption(jsonOption())
     .action((options: Output) =>
       withConfigured(config(), (database, given) => list(database, given, options)),
     );
   mail
     .command('show')
-    .description('one mail, with its text where there is no mail server')
-    .argument('<id>', 'which one', readId)
+    .description('show one mail, with its text if SMTP_URL is not set')
+    .argument('<id>', 'the id of a mail', readId)
     .addOption(jsonOption())
     .action((id: string, options: Output) =>
       withConfigured(config(), (database, given) => show(database, given, id, options)),
     );
   mail
     .command('send-test')
-    .description('send a mail to an address at once, to see whether SMTP_URL and MAIL_FROM work')
-    .argument('<address>', 'where to', readAddress)
+    .description('send a test mail immediately, to check SMTP_URL and MAIL_FROM')
+    .argument('<address>', 'the recipient', readAddress)
     .addOption(jsonOption())
     .action((address: string, options: Output) => sendTest(config(), address, options));
 }
@@ -55,7 +59,7 @@ function withConfigured(
 
 async function list(database: Database, { auth }: Config, options: Output): Promise<void> {
   const mails = await listMails(database, auth.AUTH_SECRETS, LISTED_MAX);
-  // What they say is shown one by one: a list is looked at over shoulders.
+  // The list does not print contents: others may see the screen.
   const data = mails.map(({ content, ...mail }) => ({ ...mail, subject: content?.subject ?? null }));
   const rows = mails.map((mail) => [
     mail.id,
@@ -72,7 +76,7 @@ async function list(database: Database, { auth }: Config, options: Output): Prom
 
 async function show(database: Database, config: Config, id: string, options: Output): Promise<void> {
   const mail = await findMail(database, config.auth.AUTH_SECRETS, id);
-  if (!mail) throw new CommandProblem('there is no mail with this id');
+  if (!mail) throw new CommandProblem('no mail has this id');
   print(options, mail, describe(mail, config.mail.SMTP_URL !== undefined));
 }
 
@@ -90,22 +94,23 @@ function describe({ content, ...mail }: MailRecord, hasServer: boolean): string 
 function whyNoText(state: MailState, hasServer: boolean): string {
   if (state === 'waiting')
     return hasServer
-      ? 'It is written when it is sent.'
-      : 'It is not written yet: that happens when Traffy serves next.';
-  if (state === 'shown') return 'It was encrypted under a secret that AUTH_SECRETS does not have any more.';
-  if (state === 'dropped') return 'It was not sent, and what it would have said is not kept.';
-  return 'What it says is only kept where there is no mail server.';
+      ? 'Its text is created when it is sent.'
+      : 'Its text does not exist yet: a running node creates it.';
+  if (state === 'shown') return 'It was encrypted under a secret that is no longer in AUTH_SECRETS.';
+  if (state === 'dropped') return 'It was not sent, and its text is not kept.';
+  return 'Its text is kept only if SMTP_URL is not set.';
 }
 
-async function sendTest({ mail, app }: Config, recipient: string, options: Output): Promise<void> {
-  const transport = new MailTransport(mail, app);
-  if (!transport.isConfigured) throw new CommandProblem('SMTP_URL is not set: there is no mail server');
+async function sendTest({ mail, app, pages }: Config, recipient: string, options: Output): Promise<void> {
+  const transport = new MailTransport(mail, app, pages);
+  if (!transport.isConfigured) throw new CommandProblem('SMTP_URL is not set');
   const at = new Date();
   const content = {
-    subject: 'A test',
-    says: [`This mail was sent from the command line of ${app.PUBLIC_URL}. Mails get through.`],
+    language: DEFAULT_LANGUAGE,
+    subject: 'Test e-mail',
+    says: [`This test was sent from the command line of ${app.PUBLIC_URL}. Mail delivery works.`],
     facts: [['When', at.toISOString()]] as const,
-    advice: 'There is nothing to do.',
+    advice: 'You do not need to do anything.',
   };
   try {
     await transport.send(
@@ -113,18 +118,18 @@ async function sendTest({ mail, app }: Config, recipient: string, options: Outpu
       new AbortController().signal,
     );
   } catch (error) {
-    throw new CommandProblem(`the mail server did not take it (${sendFailure(error).reason})`);
+    throw new CommandProblem(`the mail server did not accept the mail (${sendFailure(error).reason})`);
   }
-  print(options, { sent: true }, 'The mail server took it.');
+  print(options, { sent: true }, 'The mail server accepted the mail.');
 }
 
 function readId(text: string): string {
-  if (!isUuid(text)) throw new InvalidArgumentError('It is an id, as traffy mail list shows it.');
+  if (!isUuid(text)) throw new InvalidArgumentError('Expected an id, as listed by traffy mail list.');
   return text;
 }
 
 function readAddress(text: string): string {
   if (envelopeAddress(text) === null)
-    throw new InvalidArgumentError('It is an address such as ana@example.com.');
+    throw new InvalidArgumentError('Expected an address such as ana@example.com.');
   return text;
 }

@@ -6,7 +6,7 @@ if (problem) {
   process.stderr.write(`traffy: ${problem}\n`);
   process.exitCode = 1;
 } else {
-  // Only now: the modules behind it do not load on an older one.
+  // Imported late: these modules do not load on an older Node.js.
   const { outliveReaders } = await import('./gone-reader.js');
   outliveReaders();
   const { run } = await import('./program.js');

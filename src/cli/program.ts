@@ -1,7 +1,7 @@
 import { Command, CommanderError } from 'commander';
 import { type Config, loadConfig } from '../../config/load.config.js';
 import { ENTITIES } from '../entities.js';
-import { openDatabase } from '../database/open.database.js';
+import { openDatabase } from '../platform/database/open.database.js';
 import { explainStart } from '../start-error.js';
 import { addAuditCommand } from './audit.command.js';
 import { addClientsCommand } from './clients.command.js';
@@ -9,25 +9,25 @@ import { CommandProblem, type CommandContext, jsonOption, type Output, print } f
 import { isReaderGone } from './gone-reader.js';
 import { addKeysCommand } from './keys.command.js';
 import { addMailCommand } from './mail.command.js';
+import { addOpenApiCommand } from './openapi.command.js';
 import { addSessionsCommand } from './sessions.command.js';
 import { listSettings } from './settings.js';
 import { addStrategyCommand } from './strategy.command.js';
 import { addUsersCommand } from './users.command.js';
 import { addVectorsCommand } from './vectors.command.js';
 
-/** What a command ends with: fine, a problem was found, the command line was not understood. */
+/** Exit codes: success, a problem was found, the command line is invalid. */
 const EXIT = { fine: 0, problem: 1, misuse: 2 } as const;
 
 /**
- * The command line.
- *
- * @returns the exit code. `serve` goes on by itself and ends the process.
+ * Runs the command line.
+ * @returns the exit code. `serve` keeps running and ends the process itself.
  */
 export async function run(args: string[]): Promise<number> {
   const program = new Command('traffy')
-    .description('Authentication backend: sign-up, sign-in, who am I and sign-out.')
+    .description('Authentication backend: accounts, sessions, tokens, passkeys and mail links.')
     .exitOverride()
-    // So that an option behind a command within a command is of the inner one.
+    // Options after a nested command belong to that command.
     .enablePositionalOptions()
     .showHelpAfterError();
   let config: Config | undefined;
@@ -36,29 +36,30 @@ export async function run(args: string[]): Promise<number> {
 
   program
     .command('serve')
-    .description('migrate and serve, like npm start')
+    .description('migrate the database and serve, like npm start')
     .option('--port <port>', 'the port to listen on')
-    .option('--force', 'start although other nodes run a value of AUTH_STRATEGY that does not fit')
+    .option('--force', 'start even if other nodes run an incompatible AUTH_STRATEGY')
     .action(async ({ port, force }: { port?: string; force?: true }) => {
-      // The whole application: no other command needs it.
+      // Imported late: only this command needs the whole application.
       const { serve } = await import('../server.js');
       await serve([...(port === undefined ? [] : ['--port', port]), ...(force ? ['--force'] : [])]);
     });
   program
     .command('migrate')
-    .description('bring the schema of the database up to date, and end')
+    .description('migrate the database schema, then exit')
     .addOption(jsonOption())
     .action((options: Output) => migrate(read(), options));
   program
     .command('config')
-    .description('show every setting with its value, without secrets')
+    .description('show all settings with their values, without secrets')
     .addOption(jsonOption())
     .action((options: Output) => showConfig(read(), options));
-  // One line a group of commands, each in a file of its own.
+  // One group of commands a line, each in its own file.
   addAuditCommand(program, context);
   addClientsCommand(program, context);
   addKeysCommand(program, context);
   addMailCommand(program, context);
+  addOpenApiCommand(program, context);
   addSessionsCommand(program, context);
   addStrategyCommand(program, context);
   addUsersCommand(program, context);
@@ -81,7 +82,7 @@ async function migrate(config: Config, options: Output): Promise<void> {
   const { close } = await openDatabase(config.database, ENTITIES, (step) => steps.push(step));
   await close();
   const migrated = steps.some((step) => step.startsWith('migrating'));
-  print(options, { migrated }, migrated ? 'The schema was brought up to date.' : 'The schema is up to date.');
+  print(options, { migrated }, migrated ? 'The schema was migrated.' : 'The schema is up to date.');
 }
 
 function showConfig(config: Config, options: Output): void {

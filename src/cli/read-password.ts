@@ -5,10 +5,9 @@ import { text } from 'node:stream/consumers';
 import { CommandProblem } from './command.js';
 
 /**
- * A password that somebody gives a command: from a file, from a pipe, or typed without being shown. Never as an
- * argument, which every user of the machine could read. The line break at its end does not count.
- *
- * @throws CommandProblem if there is none.
+ * Reads a password from a file, a pipe or a hidden prompt. Never from an argument: other users of the machine can
+ * read those. A line break at the end is removed.
+ * @throws CommandProblem if no password was given.
  */
 export async function readPassword(path: string | undefined): Promise<string> {
   const given = (await readGiven(path)).replace(/\r?\n$/, '');

@@ -1,15 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
 import type { Config } from '../../config/load.config.js';
 import { Audit } from '../audit/audit.service.js';
-import { cutOff } from '../auth/sessions/cut-off.js';
 import {
-  endSessions,
   isNetwork,
   selectSessions,
   type SelectedSession,
   type SessionSelection,
 } from '../auth/sessions/session-selection.js';
-import type { Database } from '../database/database.js';
+import type { Database } from '../platform/database/database.js';
+import { operatorContainment } from './administration.js';
 import { type CommandContext, jsonOption, type Output, print, table, withDatabase } from './command.js';
 import { getUserId } from './user-argument.js';
 
@@ -24,18 +23,21 @@ interface RevokeOptions extends Output {
   readonly dryRun?: true;
 }
 
-/** Sessions that are shown to a person; with --json, all are. */
+/** Sessions listed as text; `--json` lists all. */
 const SHOWN = 20;
 
-/** `traffy sessions`: ending sessions from outside. */
+/** Sessions revoked in one statement. */
+const BATCH = 1_000;
+
+/** `traffy sessions`: revokes sessions from the command line. */
 export function addSessionsCommand(program: Command, { config }: CommandContext): void {
-  const sessions = program.command('sessions').description('end sessions, on every node at once');
+  const sessions = program.command('sessions').description('revoke sessions on all nodes, immediately');
   sessions
     .command('revoke')
-    .description('end the live sessions that all of this holds for; --dry-run only shows them')
-    .option('--user <address or id>', 'of this person')
+    .description('revoke the live sessions that match all filters; --dry-run only lists them')
+    .option('--user <address or id>', 'sessions of this user')
     .addOption(
-      new Option('--all', 'of all people: everybody has to sign in again').conflicts([
+      new Option('--all', 'sessions of all users: everyone must sign in again').conflicts([
         'user',
         'since',
         'cidr',
@@ -46,19 +48,27 @@ export function addSessionsCommand(program: Command, { config }: CommandContext)
       new Option('--everybody', 'the same as --all').conflicts(['user', 'since', 'cidr', 'kid']).hideHelp(),
     )
     .addOption(
-      new Option('--since <time>', 'made at or after, such as 2026-11-22T12:00:00Z').argParser(readTime),
+      new Option('--since <time>', 'created at or after this time, such as 2026-11-22T12:00:00Z').argParser(
+        readTime,
+      ),
     )
-    .addOption(new Option('--before <time>', 'made before, such as 2026-11-22T12:00:00Z').argParser(readTime))
     .addOption(
-      new Option('--cidr <network>', 'signed in from, such as 203.0.113.0/24').argParser(readNetwork),
+      new Option('--before <time>', 'created before this time, such as 2026-11-22T12:00:00Z').argParser(
+        readTime,
+      ),
     )
-    .option('--kid <key id>', 'that may hold an access token of this signing key (see keys list)')
-    .option('--dry-run', 'show what it would end, and end nothing')
+    .addOption(
+      new Option('--cidr <network>', 'signed in from this network, such as 203.0.113.0/24').argParser(
+        readNetwork,
+      ),
+    )
+    .option('--kid <key id>', 'sessions that can have an access token of this signing key (see keys list)')
+    .option('--dry-run', 'list the sessions without revoking them')
     .addOption(jsonOption())
     .action((options: RevokeOptions, command: Command) => {
       const { user, all, everybody, since, cidr, kid } = options;
       if ([user, all, everybody, since, cidr, kid].every((given) => given === undefined))
-        command.error('error: name --user, --all, --since, --cidr or --kid');
+        command.error('error: give --user, --all, --since, --cidr or --kid');
       const given = config();
       return withDatabase(given, (database) => revoke(database, given, options));
     });
@@ -67,15 +77,15 @@ export function addSessionsCommand(program: Command, { config }: CommandContext)
 function readTime(text: string): Date {
   const time = new Date(text);
   if (!/^\d{4}-\d\d-\d\dT.*(Z|[+-]\d\d:\d\d)$/.test(text) || Number.isNaN(time.getTime())) {
-    throw new InvalidArgumentError('It is a time with its zone, such as 2026-11-22T12:00:00Z.');
+    throw new InvalidArgumentError('Expected a time with a time zone, such as 2026-11-22T12:00:00Z.');
   }
-  if (time.getTime() > Date.now()) throw new InvalidArgumentError('It has to have passed.');
+  if (time.getTime() > Date.now()) throw new InvalidArgumentError('Expected a time in the past.');
   return time;
 }
 
 function readNetwork(text: string): string {
   if (isNetwork(text)) return text;
-  throw new InvalidArgumentError('It is a network such as 203.0.113.0/24 or 2001:db8::/32.');
+  throw new InvalidArgumentError('Expected a network such as 203.0.113.0/24 or 2001:db8::/32.');
 }
 
 async function revoke(database: Database, { auth }: Config, options: RevokeOptions): Promise<void> {
@@ -103,25 +113,26 @@ async function revoke(database: Database, { auth }: Config, options: RevokeOptio
       dry_run: options.dryRun === true,
       sessions: found.map(view),
     },
-    [options.dryRun ? `It would end ${count}.` : `Dead: ${count}.`, ...listing(found)].join('\n'),
+    [options.dryRun ? `Would revoke ${count}.` : `Revoked ${count}.`, ...listing(found)].join('\n'),
   );
 }
 
-/** What is meant by person and time alone is declared dead by one row, which a sign-in under way does not escape. */
+/** A selection by account and time is revoked by one row, which also covers a concurrent sign-in. */
 async function end(
   database: Database,
   selection: SessionSelection,
   found: readonly SelectedSession[],
 ): Promise<void> {
   const { userId = null, since, before = null, network, kid } = selection;
-  const isByPerson = !since && network === undefined && kid === undefined;
+  const isByAccount = !since && network === undefined && kid === undefined;
+  const containment = operatorContainment();
   await database.transaction(async (tx) => {
-    if (isByPerson) await cutOff(tx, userId, before);
+    if (isByAccount) await containment.containMadeBefore(tx, userId, before);
     else
-      await endSessions(
-        tx,
-        found.map(({ sessionId }) => sessionId),
-      );
+      for (let start = 0; start < found.length; start += BATCH) {
+        const sessionIds = found.slice(start, start + BATCH).map(({ sessionId }) => sessionId);
+        await containment.contain(tx, 'one_session_ended', { sessionIds, reason: 'ended_by_operator' });
+      }
     await new Audit(database).record(
       {
         kind: 'sessions_revoked',
@@ -149,7 +160,7 @@ function listing(found: readonly SelectedSession[]): string[] {
   const rows = found.slice(0, SHOWN).map(view);
   return [
     table(
-      ['session', 'user', 'made', 'from'],
+      ['session', 'user', 'created', 'from'],
       rows.map((row) => [row.id, row.user, row.created_at, row.ip ?? '']),
     ),
     ...(found.length > SHOWN ? [`… and ${found.length - SHOWN} more (--json shows all)`] : []),

@@ -2,11 +2,11 @@ import { type Config, SETTINGS } from '../../config/load.config.js';
 
 export interface ShownSetting {
   readonly name: string;
-  /** As a person reads it; of a secret only whether there is one. */
+  /** The value as text. For a secret: only whether it is set. */
   readonly value: string;
 }
 
-/** Every setting with its value in force, by name. */
+/** Every setting with its effective value, by name. */
 export function listSettings(config: Config): ShownSetting[] {
   const values: Record<string, unknown> = Object.assign(
     {},
@@ -26,10 +26,10 @@ export function listSettings(config: Config): ShownSetting[] {
   );
 }
 
-/** Settings whose values are seconds. */
+/** Settings whose values are durations in seconds. */
 const DURATIONS = /_(TTL|GRACE|AGE|INTERVAL|RETENTION)$/;
 
-/** As it is written in the environment. */
+/** The value as it is written in the environment. */
 function show(name: string, value: unknown, isSecret: boolean): string {
   if (value === undefined) return '(unset)';
   if (isSecret) return Array.isArray(value) ? `(${value.length} secret)` : '(set)';

@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 import type { Config } from '../../config/load.config.js';
-import { LiveCredentials } from '../auth/nodes/live-credentials.service.js';
-import { Nodes } from '../auth/nodes/nodes.service.js';
-import { describeNode, type LiveNode } from '../auth/nodes/serving-node.js';
-import { type KindStatus, strategyStatus, type StrategyStatus } from '../auth/nodes/strategy-status.js';
-import { textOf } from '../auth/nodes/strategy-steps.js';
+import { LiveCredentials } from '../cluster/live-credentials.service.js';
+import { NodeRegistry } from '../cluster/node-registry.service.js';
+import { describeNode, type LiveNode } from '../cluster/serving-node.js';
+import { type KindStatus, strategyStatus, type StrategyStatus } from '../cluster/strategy-status.js';
+import { textOf } from '../cluster/strategy-steps.js';
 import {
   type CommandContext,
   CommandProblem,
@@ -16,25 +16,25 @@ import {
 } from './command.js';
 import { listSettings } from './settings.js';
 
-/** The settings that the answer depends on, or that an operator will want to compare it with. */
+/** The settings that the result depends on, or that an operator compares it with. */
 const GOES_BY = ['AUTH_STRATEGY', 'SESSION_IDLE_TTL'];
 
-/** `traffy strategy`: watching a change of strategy. */
+/** `traffy strategy`: progress of a change of AUTH_STRATEGY. */
 export function addStrategyCommand(program: Command, { config }: CommandContext): void {
   program
     .command('strategy')
-    .description('watch a change of AUTH_STRATEGY')
+    .description('follow a change of AUTH_STRATEGY')
     .command('status')
-    .description('show what each node runs, which credentials are alive, and what can be dropped when')
+    .description('show the strategy of each node, the live credentials, and when each kind can be dropped')
     .addOption(jsonOption())
     .action((options: Output) => status(config(), options));
 }
 
-/** @throws CommandProblem when nodes do not fit each other, or differ where they must not. */
+/** @throws CommandProblem if nodes are incompatible, or differ in a setting that must be equal. */
 async function status(config: Config, options: Output): Promise<void> {
   const found = await withDatabase(config, async (database) =>
     strategyStatus(
-      await new Nodes(database).listLive(),
+      await new NodeRegistry(database).listLive(),
       await new LiveCredentials(database, config.auth).byKind(),
     ),
   );
@@ -44,7 +44,7 @@ async function status(config: Config, options: Output): Promise<void> {
   const problems = [
     ...(found.isFitting
       ? []
-      : ['nodes run values of AUTH_STRATEGY that do not fit: some refuse what others issue']),
+      : ['nodes run incompatible values of AUTH_STRATEGY: some refuse what others issue']),
     ...found.differences.map(
       ({ setting }) => `nodes differ in ${setting}: some refuse the tokens that others sign`,
     ),
@@ -98,12 +98,12 @@ function toText(status: StrategyStatus, goesBy: Record<string, string>): string 
   ]);
   return [
     nodes.length === 0
-      ? 'No node serves.'
+      ? 'No node is running.'
       : table(['AUTH_STRATEGY', 'node', 'version', 'since', 'last seen'], nodeRows),
     table(['credential', 'live sessions', 'last used', 'safe to stop accepting it?'], kindRows),
     whatNext(status),
     ...differences.map(({ setting, valueOf }) => difference(setting, nodes, valueOf)),
-    `Seen from here with ${Object.entries(goesBy)
+    `Computed with ${Object.entries(goesBy)
       .map(([name, value]) => `${name}=${value}`)
       .join(' and ')}; all times are UTC.`,
   ].join('\n\n');
@@ -113,13 +113,13 @@ function whatNext({ values, isFitting, nextSteps, waysOut }: StrategyStatus): st
   if (!isFitting) {
     const ways = waysOut.map(
       ({ stop, mayStart }) =>
-        `  Stop those that run ${stop.join(' and ')}; then a node may start with ${mayStart.join(' or ')}.`,
+        `  Stop the nodes that run ${stop.join(' and ')}; then a node can start with ${mayStart.join(' or ')}.`,
     );
-    return ['Nodes do not fit: some refuse what others issue. Ways out:', ...ways].join('\n');
+    return ['Nodes are incompatible: some refuse what others issue. To fix it:', ...ways].join('\n');
   }
   const steps = nextSteps.map(({ strategy, sessionsLost }) => `${strategy}${loss(sessionsLost)}`);
-  const underWay = values.length > 1 ? 'Nodes differ: a step is under way. ' : '';
-  return `${underWay}A node may start with: ${steps.join(' or ')}.`;
+  const underWay = values.length > 1 ? 'Nodes differ: a change is in progress. ' : '';
+  return `${underWay}A node can start with: ${steps.join(' or ')}.`;
 }
 
 function loss(signIns: number): string {
@@ -133,22 +133,22 @@ function difference(
   valueOf: (node: LiveNode) => string,
 ): string {
   return [
-    `Nodes differ in ${setting}: some refuse the tokens that others sign. Set the same on all:`,
+    `Nodes differ in ${setting}: some refuse the tokens that others sign. Set the same value on all nodes:`,
     ...nodes.map((node) => `  ${describeNode(node)} has ${valueOf(node)}`),
   ].join('\n');
 }
 
-/** @param isServed without a node, nothing is accepted or refused: what can be told is who holds one. */
+/** @param isServed false without a node: then no kind is accepted or refused, and only its holders are reported. */
 function verdict(kind: KindStatus, isServed: boolean): string {
   const { isSafeToDrop, reasons, issuedBy, safeAt, safeIfUnusedAt } = kind;
   const isRefused = isServed && !kind.isAccepted;
   if (isSafeToDrop) return isRefused ? 'not accepted' : 'yes';
   const why = `${isRefused ? 'not accepted' : 'no'}: ${reasons.join(', ')}`;
-  if (issuedBy.length > 0 || !safeAt || !safeIfUnusedAt) return `${why}; never while a node issues it`;
+  if (issuedBy.length > 0 || !safeAt || !safeIfUnusedAt) return `${why}; not while a node issues it`;
   return `${why}; from ${time(safeAt)} at the latest, from ${time(safeIfUnusedAt)} if they are not used again`;
 }
 
-/** To the second. */
+/** UTC, with a precision of one second. */
 function time(date: Date): string {
   return date.toISOString().slice(0, 19).replace('T', ' ');
 }

@@ -1,13 +1,14 @@
 import { type Command, InvalidArgumentError, Option } from 'commander';
-import { sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
 import type { Config } from '../../config/load.config.js';
 import { Audit } from '../audit/audit.service.js';
-import type { UserAdministration, UserChange } from '../auth/admin/user-administration.js';
-import { userView } from '../auth/admin/user-view.js';
-import type { Database } from '../database/database.js';
-import { canonicalEmail } from '../users/email.js';
+import type { UserAdministration, UserChange } from '../admin/user-administration.js';
+import { userView } from '../admin/user-view.js';
+import type { Database } from '../platform/database/database.js';
+import { canonicalEmail, emailProblem } from '../users/email.js';
 import { hashNewPassword } from '../users/passwords/new-password.js';
+import { insertUser } from '../users/user-writes.js';
+import type { UsersTables } from '../users/users.tables.js';
 import { type Accounts, apply, OPERATOR, withAccounts } from './administration.js';
 import { type CommandContext, CommandProblem, jsonOption, type Output, print, table } from './command.js';
 import { readPassword } from './read-password.js';
@@ -31,23 +32,23 @@ interface ResetOptions extends Output {
   readonly factors?: true;
 }
 
-/** What an operator does to single accounts. */
+/** Commands on single accounts. */
 export function addUserAdministration(users: Command, { config }: CommandContext): void {
   users
     .command('create-admin')
-    .description('make an administrator: a new account, or an existing one, whose password stays')
+    .description('create an administrator, or make an existing account one and keep its password')
     .argument('<address>', 'the e-mail address', readAddress)
-    .option('--password-file <path>', 'where the password stands; else it is read from the input')
+    .option('--password-file <path>', 'a file with the password; default: standard input')
     .addOption(jsonOption())
     .action((address: string, options: CreateOptions) => createAdmin(config(), address, options));
   users
     .command('list')
-    .description('list accounts, in the order in which they were made')
-    .option('--prefix <text>', 'whose address begins so')
-    .addOption(new Option('--role <role>', 'of this role').choices(['user', 'admin']))
-    .addOption(new Option('--state <state>', 'in this state').choices(['enabled', 'disabled']))
-    .option('--after <id>', 'that come after this one: the last of the page before')
-    .option('--limit <n>', 'how many at most', readLimit, LIST_DEFAULT)
+    .description('list accounts in order of creation')
+    .option('--prefix <text>', 'only addresses that begin with this text')
+    .addOption(new Option('--role <role>', 'only this role').choices(['user', 'admin']))
+    .addOption(new Option('--state <state>', 'only this state').choices(['enabled', 'disabled']))
+    .option('--after <id>', 'continue after this account, the last one of the previous page')
+    .option('--limit <n>', 'maximum number of accounts', readLimit, LIST_DEFAULT)
     .addOption(jsonOption())
     .action((options: ListOptions) =>
       withAccounts(config(), ({ administration }) => list(administration, options)),
@@ -60,28 +61,33 @@ export function addUserAdministration(users: Command, { config }: CommandContext
     .action((given: string, options: Output) =>
       withAccounts(config(), async ({ database, administration }) => {
         const user = await administration.find(await getUserId(database, given));
-        if (user) showUser(options, user, 'The account:');
+        if (user) showUser(options, user, 'Account:');
       }),
     );
-  const changing = (name: string, description: string, change: UserChange, told: string) =>
+  const changing = (name: string, description: string, change: UserChange, message: string) =>
     users
       .command(name)
       .description(description)
       .argument('<address or id>')
       .addOption(jsonOption())
       .action((given: string, options: Output) =>
-        withAccounts(config(), (accounts) => apply(accounts, given, change, options, told)),
+        withAccounts(config(), (accounts) => apply(accounts, given, change, options, message)),
       );
   changing(
     'disable',
-    'end all sessions of an account at once, and let it not sign in',
+    'disable an account: revoke its sessions immediately and refuse its sign-ins',
     { state: 'disabled' },
-    'The account is disabled; its sessions have ended.',
+    'The account is disabled, and its sessions are revoked.',
   );
-  changing('enable', 'let an account sign in again', { state: 'enabled' }, 'The account is enabled.');
+  changing(
+    'enable',
+    'enable an account: it can sign in again',
+    { state: 'enabled' },
+    'The account is enabled.',
+  );
   users
     .command('unlock')
-    .description('forget the wrong guesses at an account, so that what they locked opens; the password stays')
+    .description('clear the failed attempts of an account and remove its locks; the password stays')
     .argument('<address or id>')
     .addOption(jsonOption())
     .action((given: string, options: Output) =>
@@ -89,9 +95,7 @@ export function addUserAdministration(users: Command, { config }: CommandContext
     );
   users
     .command('reset')
-    .description(
-      'end all sessions, and let the password open nothing until it is changed by a link sent by mail',
-    )
+    .description('revoke all sessions and require a new password, through a link sent by e-mail')
     .argument('<address or id>')
     .option('--factors', 'remove passkeys, authenticator app and recovery codes instead; the password stays')
     .addOption(jsonOption())
@@ -101,34 +105,37 @@ export function addUserAdministration(users: Command, { config }: CommandContext
 }
 
 function readAddress(text: string): string {
-  if (canonicalEmail(text) !== null) return text;
-  throw new InvalidArgumentError('It is one e-mail address.');
+  const problem = emailProblem(text);
+  if (problem === null) return text;
+  throw new InvalidArgumentError(`The e-mail address ${problem}.`);
 }
 
 function readLimit(text: string): number {
   if (/^[1-9]\d{0,4}$/.test(text)) return Number(text);
-  throw new InvalidArgumentError('It is a number from 1 to 99999.');
+  throw new InvalidArgumentError('Expected a number from 1 to 99999.');
 }
 
 async function createAdmin(config: Config, address: string, options: CreateOptions): Promise<void> {
   await withAccounts(config, async (accounts) => {
     const { database } = accounts;
-    const canonical = canonicalEmail(address);
-    const [known] = await database.query(
-      sql<{ id: string }>`select id from users where email_canonical = ${canonical}`,
-    );
+    const known = await database
+      .of<UsersTables>()
+      .selectFrom('users')
+      .select('id')
+      .where('email_canonical', '=', canonicalEmail(address))
+      .executeTakeFirst();
     const id = known?.id ?? (await createUser(config, database, address, options));
     await apply(
       accounts,
       id,
       { role: 'admin' },
       options,
-      known ? 'The account is an administrator now.' : 'The administrator is made.',
+      known ? 'The account is now an administrator.' : 'The administrator was created.',
     );
   });
 }
 
-/** The operator vouches for the address. */
+/** The address counts as verified: the operator vouches for it. */
 async function createUser(
   config: Config,
   database: Database,
@@ -139,13 +146,9 @@ async function createUser(
   if ('weakness' in outcome) throw new CommandProblem(outcome.weakness);
   const id = uuidv7();
   await database.transaction(async (tx) => {
-    const made = await tx.query(
-      sql`insert into users (id, email, email_canonical, password_hash, email_verified_at)
-          values (${id}, ${address}, ${canonicalEmail(address)}, ${outcome.hash}, now())
-          on conflict (email_canonical) do nothing returning id`,
-    );
-    if (made.length === 0)
-      throw new CommandProblem('somebody made an account with this address meanwhile; repeat it');
+    const user = { id, email: address, passwordHash: outcome.hash, isEmailVerified: true };
+    if (!(await insertUser(tx, user)))
+      throw new CommandProblem('another process created an account with this address; run the command again');
     await new Audit(database).record({ kind: 'user_created', userId: id, actor: 'operator' }, tx);
   });
   return id;
@@ -164,7 +167,7 @@ async function list(administration: UserAdministration, options: ListOptions): P
     options,
     { users: users.map(userView) },
     users.length === 0
-      ? 'There are no such accounts.'
+      ? 'No accounts match.'
       : table(
           ['id', 'address', 'role', 'state', 'sessions', 'since'],
           users.map((user) => [
@@ -183,20 +186,20 @@ async function unlock({ database, administration }: Accounts, given: string, opt
   const id = await getUserId(database, given);
   const hadGuesses = await administration.unlock(id, OPERATOR);
   const user = await administration.find(id);
-  const told = hadGuesses
-    ? 'The guesses at the account are forgotten; the password stays.'
-    : 'There were no guesses to forget.';
-  if (user) showUser(options, user, told);
+  const message = hadGuesses
+    ? 'The failed attempts are cleared; the password stays.'
+    : 'The account had no failed attempts.';
+  if (user) showUser(options, user, message);
 }
 
 async function reset(accounts: Accounts, given: string, options: ResetOptions): Promise<void> {
   if (!options.factors) {
-    const told = 'Its sessions have ended, and a mail with a link to choose another password is on its way.';
-    return apply(accounts, given, { password: 'compromised' }, options, told);
+    const message = 'Its sessions are revoked, and a link to choose a new password is sent by e-mail.';
+    return apply(accounts, given, { password: 'compromised' }, options, message);
   }
   const { database, administration } = accounts;
   const id = await getUserId(database, given);
   await administration.removeFactors(id, OPERATOR);
   const user = await administration.find(id);
-  if (user) showUser(options, user, 'Its second factors are removed, and its sessions have ended.');
+  if (user) showUser(options, user, 'Its second factors are removed, and its sessions are revoked.');
 }

@@ -1,5 +1,5 @@
-import { inspectedView } from '../auth/admin/user-view.js';
-import type { InspectedUser } from '../auth/admin/administered-user.js';
+import { inspectedView } from '../admin/user-view.js';
+import type { InspectedUser } from '../admin/administered-user.js';
 import type { Lock } from '../auth/lockout/locks.js';
 import { type Output, print, table } from './command.js';
 
@@ -10,15 +10,15 @@ const AUTHENTICATORS: Readonly<Record<Lock['authenticator'], string>> = {
   passkey: 'Passkeys',
 };
 
-/** Prints an account, with the locks on it in words. */
-export function showUser(options: Output, user: InspectedUser, told: string): void {
+/** Prints an account with its locks as sentences. */
+export function showUser(options: Output, user: InspectedUser, message: string): void {
   const shown = inspectedView(user);
   const { locks: _locks, ...plain } = shown;
   print(
     options,
     { user: shown },
     [
-      told,
+      message,
       table(
         ['', ''],
         Object.entries(plain).map(([name, value]) => [
@@ -28,7 +28,7 @@ export function showUser(options: Output, user: InspectedUser, told: string): vo
       ),
       ...user.locks.map(lockText),
       ...(user.locks.length > 0
-        ? [`To forget the guesses, and open what is locked: users unlock ${user.id}`]
+        ? [`To clear the counter and remove the lock: traffy users unlock ${user.id}`]
         : []),
     ].join('\n'),
   );
@@ -37,12 +37,12 @@ export function showUser(options: Output, user: InspectedUser, told: string): vo
 function lockText({ authenticator, refuses, network, failures, until }: Lock): string {
   const whose = {
     network: `from ${network}`,
-    unknown_networks: 'from networks that the person did not sign in from',
+    unknown_networks: 'from networks that the user has never signed in from',
     everybody: 'from everywhere',
   }[refuses];
   const end =
     until === null
-      ? 'until a sign-in from elsewhere, a reset or users unlock'
+      ? 'until a sign-in from another network, a password reset or traffy users unlock'
       : `until ${until.toISOString()}`;
-  return `Locked after ${failures} wrong guesses: ${AUTHENTICATORS[authenticator]}, ${whose}, ${end}.`;
+  return `Locked after ${failures} failed attempts: ${AUTHENTICATORS[authenticator]}, ${whose}, ${end}.`;
 }

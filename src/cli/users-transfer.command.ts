@@ -15,6 +15,8 @@ import {
   type ImportReport,
   importUsers,
 } from '../users/import/user-import.js';
+import { inSeconds } from '../users/import/import-line.js';
+import { HashCosts } from '../users/passwords/hash-costs.js';
 import { costOf, hashParameters } from '../users/passwords/new-hash.js';
 import {
   type CommandContext,
@@ -28,6 +30,7 @@ import {
 interface ImportArguments extends Output {
   readonly dryRun?: true;
   readonly again?: true;
+  readonly force?: true;
   readonly report?: string;
   readonly firebaseKey?: string;
 }
@@ -36,27 +39,32 @@ interface ExportArguments extends Output {
   readonly out?: string;
 }
 
-/** Bad lines that are shown to a person; a report has all of them. */
+/** Bad lines listed as text; the report has all. */
 const SHOWN = 20;
-/** Whoever else can read files on this machine must not read these. */
+/** Password hashes: other users of the machine must not read the file. */
 const PRIVATE = 0o600;
 
 /** `traffy users import` and `traffy users export`: accounts in bulk, as JSON lines. */
 export function addUserTransfer(users: Command, { config }: CommandContext): void {
   users
     .command('import')
-    .description('import accounts with the hashes of another system; the same file goes on where it stopped')
-    .argument('<file>', 'an account a line, as JSON')
-    .option('--dry-run', 'count formats and list bad lines, and write nothing')
-    .option('--again', 'go through a file that was imported before; accounts that exist stay as they are')
-    .option('--report <path>', 'where to write every bad line, as JSON lines')
-    .option('--firebase-key <path>', 'where the password hash parameters of a Firebase project stand')
+    .description(
+      'import accounts with the password hashes of another system; resumes a file where it stopped',
+    )
+    .argument('<file>', 'JSON lines, one account a line')
+    .option('--dry-run', 'count formats and list bad lines without writing')
+    .option('--again', 'import a file again from its start; existing accounts do not change')
+    .option('--force', 'import hashes that slow negative answers down by more than ANSWER_FLOOR_MAX')
+    .option('--report <path>', 'write all bad lines to this new file, as JSON lines')
+    .option('--firebase-key <path>', 'a file with the password hash parameters of a Firebase project')
     .addOption(jsonOption())
     .action((path: string, options: ImportArguments) => importFile(config(), path, options));
   users
     .command('export')
-    .description('write every account with its hash, so that import reads it: as secret as the database')
-    .option('--out <path>', 'into a new file that only you can read, instead of standard output')
+    .description(
+      'write all accounts with their password hashes, in the format of import; keep the output secret',
+    )
+    .option('--out <path>', 'write to a new file that only you can read, not to standard output')
     .addOption(jsonOption())
     .action((options: ExportArguments) => exportAll(config(), options));
 }
@@ -70,6 +78,8 @@ async function importFile(config: Config, path: string, options: ImportArguments
   const common: Omit<ImportOptions, 'database'> = {
     firebaseKey,
     own: costOf(hashParameters(config.password)),
+    floorMaxMs: options.force ? null : config.password.ANSWER_FLOOR_MAX * 1000,
+    costs: new HashCosts(),
     ...(options.again && { again: true }),
     onBadLine: (bad) => {
       report?.write(`${JSON.stringify(bad)}\n`);
@@ -95,14 +105,16 @@ async function importFile(config: Config, path: string, options: ImportArguments
 }
 
 function tell(result: ImportReport, listed: readonly BadLine[], options: ImportArguments): void {
-  const { lines, imported, duplicates, bad, formats, resumedAfter } = result;
-  const done = options.dryRun ? 'would be imported, less those that exist' : 'imported';
+  const { lines, imported, duplicates, bad, formats, floorMs, resumedAfter } = result;
+  const done = options.dryRun ? 'would be imported, minus those that exist' : 'imported';
   const text = [
-    ...(resumedAfter > 0 ? [`Went on after line ${resumedAfter}.`] : []),
-    `${lines} lines: ${imported} ${done}, ${duplicates} that there were already, ${bad} bad.`,
-    ...Object.entries(formats).map(([format, count]) => `  ${format}: ${count}`),
+    ...(resumedAfter > 0 ? [`Resumed after line ${resumedAfter}.`] : []),
+    `${lines} lines: ${imported} ${done}, ${duplicates} existed already, ${bad} bad.`,
+    ...Object.entries(formats).map(
+      ([format, count]) => `  ${format}: ${count}${costOfFormat(floorMs[format])}`,
+    ),
     ...listed.map(({ line, reason }) => `  line ${line}: ${reason}`),
-    ...(bad > listed.length ? [`  and ${bad - listed.length} more; --report <path> writes all of them`] : []),
+    ...(bad > listed.length ? [`  and ${bad - listed.length} more; use --report <path> to write all`] : []),
   ];
   print(
     options,
@@ -113,12 +125,20 @@ function tell(result: ImportReport, listed: readonly BadLine[], options: ImportA
       duplicates,
       bad,
       formats,
+      answer_floor_ms: floorMs,
       resumed_after: resumedAfter,
       bad_lines: listed,
     },
     text.join('\n'),
   );
   if (bad > 0) throw new CommandProblem(`${bad} lines cannot be imported`);
+}
+
+/** What a format costs everybody. */
+function costOfFormat(floorMs: number | undefined): string {
+  return floorMs === undefined
+    ? ''
+    : `; while stored beside other formats, every negative sign-in answer takes at least ${inSeconds(floorMs)}`;
 }
 
 async function readKey(path: string): Promise<FirebaseKey> {
@@ -145,14 +165,14 @@ async function exportAll(config: Config, options: ExportArguments): Promise<void
   if (admins > 0)
     process.stderr.write(
       admins === 1
-        ? 'traffy: 1 of the accounts is an administrator; an import makes it a user\n'
-        : `traffy: ${admins} of the accounts are administrators; an import makes them users\n`,
+        ? 'traffy: 1 of the accounts is an administrator; an import makes it an ordinary user\n'
+        : `traffy: ${admins} of the accounts are administrators; an import makes them ordinary users\n`,
     );
   if (out !== undefined)
     print(options, { accounts, admins, file: out }, `${accounts} accounts are in ${out}.`);
 }
 
-/** A new file of ours alone: what another may have made there beforehand is not written to. */
+/** Creates a new file with mode 0600. A file that another user created in advance is refused. */
 async function createPrivate(path: string): Promise<ReturnType<typeof createWriteStream>> {
   try {
     const file = await open(path, 'wx', PRIVATE);
@@ -166,11 +186,11 @@ async function closed(stream: ReturnType<typeof createWriteStream> | null): Prom
   if (stream) await new Promise<void>((resolve) => stream.end(() => resolve()));
 }
 
-/** What went wrong with a file, in words; anything else as it is. */
+/** Turns an error of a file into a message; returns other errors unchanged. */
 function explain(error: unknown, path: string): unknown {
   if (error instanceof ImportRefused) return new CommandProblem(error.message);
   const { code, syscall } = error as NodeJS.ErrnoException;
-  if (code === 'EEXIST') return new CommandProblem(`${path} exists already; name a new file`);
+  if (code === 'EEXIST') return new CommandProblem(`${path} already exists; give the path of a new file`);
   if (code === undefined || syscall === undefined || !/^(open|read|write)$/.test(syscall)) return error;
   return new CommandProblem(`cannot use ${path} (${code})`);
 }

@@ -7,7 +7,7 @@ import { addUserTransfer } from './users-transfer.command.js';
 export function addUsersCommand(program: Command, context: CommandContext): void {
   const users = program
     .command('users')
-    .description('accounts: administrators, disabling, reset, import, export');
+    .description('manage accounts: administrators, disable, reset, import, export');
   addUserAdministration(users, context);
   addUserTransfer(users, context);
 }

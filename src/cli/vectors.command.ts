@@ -25,17 +25,17 @@ interface RunOptions extends FileOptions {
   readonly header?: string;
 }
 
-/** `traffy vectors`: does a service that verifies our tokens refuse all that it should? Needs no settings. */
+/** `traffy vectors`: tests whether a service that verifies our tokens refuses all invalid ones. Needs no settings. */
 export function addVectorsCommand(program: Command): void {
   const vectors = program
     .command('vectors')
-    .description('make tokens of a test issuer, good ones and bad ones, with the verdict each must get')
-    .option('--out <file>', 'where to write the tokens; without it they are only listed')
-    .option('--jwks <file>', 'where to write the key set alone, for services that read a file')
+    .description('create valid and invalid tokens of a test issuer, each with its expected verdict')
+    .option('--out <file>', 'write the tokens to this file; without it they are only listed')
+    .option('--jwks <file>', 'write the key set to this file, for services that read a file')
     .option('--issuer <origin>', 'the test issuer', parseOrigin, 'http://localhost:9000')
     .option('--audience <text>', 'what the service under test expects in "aud"', 'http://localhost:8000')
     .addOption(
-      new Option('--algorithm <name>', 'what signs the good ones')
+      new Option('--algorithm <name>', 'the signing algorithm of the valid tokens')
         .choices(SIGNING_ALGORITHMS)
         .default('ES256'),
     )
@@ -43,17 +43,17 @@ export function addVectorsCommand(program: Command): void {
     .action(make);
   vectors
     .command('serve')
-    .description('serve the key set of the test issuer, and an empty list of revocations, until Ctrl+C')
+    .description('serve the key set of the test issuer and an empty revocation feed, until Ctrl+C')
     .addOption(fileOption())
     .action(serve);
   vectors
     .command('run')
-    .description('send the tokens to a protected URL and show what it got wrong')
+    .description('send the tokens to a protected URL and show its wrong verdicts')
     .argument('<url>', 'an http or https URL that needs an access token', parseUrl)
     .addOption(fileOption())
     .option(
       '--header <name>',
-      'send the token alone in this header, not as Authorization: Bearer',
+      'send the bare token in this header instead of Authorization: Bearer',
       parseHeader,
     )
     .addOption(jsonOption())
@@ -61,7 +61,7 @@ export function addVectorsCommand(program: Command): void {
 }
 
 function fileOption(): Option {
-  return new Option('--file <file>', 'what traffy vectors --out wrote').default('vectors.json');
+  return new Option('--file <file>', 'the file written by traffy vectors --out').default('vectors.json');
 }
 
 async function make({ issuer, audience, algorithm, out, jwks, ...output }: MakeOptions): Promise<void> {
@@ -87,8 +87,8 @@ async function make({ issuer, audience, algorithm, out, jwks, ...output }: MakeO
       tokens: vectors.length,
       not_counted: notCounted,
     },
-    `${vectors.length} tokens of ${issuer} for ${audience} are in ${out}, good until ${good_until}. ` +
-      `${notCounted} of them are not counted (verdict may).`,
+    `${vectors.length} tokens of ${issuer} for ${audience} are in ${out}, valid until ${good_until}. ` +
+      `${notCounted} of them do not count (verdict may).`,
   );
 }
 
@@ -97,10 +97,10 @@ async function serve({ file }: FileOptions): Promise<void> {
   const { issuer } = document;
   const running = await startIssuer(document, (path) =>
     process.stderr.write(
-      `traffy: somebody fetched ${path}, which only forged tokens name (RFC 8725 §3.10)\n`,
+      `traffy: a client fetched ${path}, which only forged tokens name (RFC 8725 §3.10)\n`,
     ),
   );
-  if (!running) throw new CommandProblem(`${issuer} is no free http origin of this machine`);
+  if (!running) throw new CommandProblem(`${issuer} is not a free http origin of this machine`);
   process.stdout.write(`Serving ${issuer}${ISSUER_PATHS.jwks} until Ctrl+C.\n`);
   await new Promise<void>((resolve) => {
     process.once('SIGINT', resolve).once('SIGTERM', resolve);
@@ -120,13 +120,13 @@ async function run(url: URL, { file, header, ...output }: RunOptions): Promise<v
     const report = { url: url.href, sent, wrong, fetched_from_tokens: fetched, not_counted };
     print(output, report, describeRun(document, report));
     if (wrong.length > 0) throw new CommandProblem(`${url.href} got ${wrong.length} of ${sent} tokens wrong`);
-    if (fetched.length > 0) throw new CommandProblem(`${url.href} follows URLs that stand in tokens`);
+    if (fetched.length > 0) throw new CommandProblem(`${url.href} follows URLs from tokens`);
   } finally {
     await issuer?.close();
   }
 }
 
-/** @returns null where the keys are served without us. */
+/** @returns null if the keys are already served by another process. */
 async function startIssuer(
   document: VectorDocument,
   onFetchFromToken?: (path: string) => void,
@@ -135,22 +135,20 @@ async function startIssuer(
   if (result.state === 'serving') return result.issuer;
   if (result.state === 'served elsewhere') return null;
   throw new CommandProblem(
-    `something else answers at ${document.issuer}, without the keys of these tokens: end it, or make tokens with another --issuer`,
+    `another server answers at ${document.issuer}, without the keys of these tokens: stop it, or create tokens with another --issuer`,
   );
 }
 
 async function readDocument(file: string): Promise<VectorDocument> {
-  const again = 'make tokens with traffy vectors --out';
+  const again = 'create tokens with traffy vectors --out';
   const text = await readFile(file, 'utf8').catch(({ code }: NodeJS.ErrnoException) => {
     throw new CommandProblem(`${file} cannot be read (${code}): ${again} ${file}`);
   });
   const parsed = vectorDocumentSchema.safeParse(parseJson(text));
   if (!parsed.success)
-    throw new CommandProblem(`${file} does not hold tokens of this version: ${again} ${file}`);
+    throw new CommandProblem(`${file} does not contain tokens of this version: ${again} ${file}`);
   if (Date.parse(parsed.data.good_until) < Date.now()) {
-    throw new CommandProblem(
-      `the tokens in ${file} were good until ${parsed.data.good_until}: ${again} ${file}`,
-    );
+    throw new CommandProblem(`the tokens in ${file} expired at ${parsed.data.good_until}: ${again} ${file}`);
   }
   return parsed.data;
 }

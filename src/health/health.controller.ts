@@ -5,18 +5,15 @@ import {
   type HealthIndicatorResult,
   HealthIndicatorService,
 } from '@nestjs/terminus';
-import { Database } from '../database/database.js';
-import { ApiGroup, ApiProblems, ApiReply, ApiRoute } from '../docs/api-reply.decorator.js';
-import { Public } from '../http/public.decorator.js';
-import { Problem } from '../problems/problem.js';
-import { RedisConnection } from '../throttle/redis.connection.js';
+import { Database } from '../platform/database/database.js';
+import { ApiGroup, ApiProblems, ApiReply, ApiRoute } from '../platform/docs/api-reply.decorator.js';
+import { Public } from '../platform/http/public.decorator.js';
+import { Problem } from '../platform/problems/problem.js';
+import { RedisConnection } from '../platform/throttle/redis.connection.js';
 import { liveReplySchema, readyReplySchema } from './health.dto.js';
 import { Readiness } from './readiness.js';
 
-/** Milliseconds after which a database counts as down. */
-const DATABASE_PATIENCE = 1_000;
-
-/** Whether the process lives, and whether it can do its work. */
+/** Liveness, and readiness to serve requests. */
 @ApiGroup('Health')
 @Public()
 @Controller('health')
@@ -30,37 +27,37 @@ export class HealthController {
   ) {}
 
   @Get('live')
-  @ApiRoute({ summary: 'The process lives', operationId: 'live' })
+  @ApiRoute({ summary: 'The process lives', operationId: 'checkLiveness' })
   @ApiReply(200, liveReplySchema, 'It does')
+  @ApiProblems('malformed_request')
   live(): { status: 'ok' } {
     return { status: 'ok' };
   }
 
   @Get('ready')
-  @ApiRoute({ summary: 'The service can do its work', operationId: 'ready' })
+  @ApiRoute({ summary: 'The service can do its work', operationId: 'checkReadiness' })
   @ApiReply(200, readyReplySchema, 'It can; Redis may be down, there is a fallback')
-  @ApiProblems('not_ready')
+  @ApiProblems('malformed_request', 'not_ready')
   async ready(): Promise<Pick<HealthCheckResult, 'status' | 'details'>> {
+    if (this.readiness.isStopping()) throw notReady({ stopping: { status: 'down' } });
     try {
       const { status, details } = await this.health.check([
         () => this.checkDatabase(),
         () => this.checkKeys(),
         () => this.reportRedis(),
+        () => this.reportMail(),
       ]);
       return { status, details };
     } catch (error) {
-      throw new Problem('not_ready', {
-        headers: { 'retry-after': '5' },
-        members: { checks: detailsOf(error) },
-      });
+      throw notReady(detailsOf(error));
     }
   }
 
   private async checkDatabase(): Promise<HealthIndicatorResult> {
     const check = this.indicator.check('database');
     try {
-      await this.database.ping(DATABASE_PATIENCE);
-      return check.up();
+      await this.database.check();
+      return this.readiness.canWrite() ? check.up() : check.down();
     } catch {
       return check.down();
     }
@@ -75,6 +72,15 @@ export class HealthController {
   private reportRedis(): HealthIndicatorResult {
     return this.indicator.check('redis').up({ connection: this.redis.status() });
   }
+
+  /** Never red: without mail, only those calls that need one never complete. */
+  private reportMail(): HealthIndicatorResult {
+    return this.indicator.check('mail').up({ delivery: this.readiness.mailDelivery() });
+  }
+}
+
+function notReady(checks: unknown): Problem {
+  return new Problem('not_ready', { headers: { 'retry-after': '5' }, members: { checks } });
 }
 
 function detailsOf(error: unknown): unknown {

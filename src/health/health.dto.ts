@@ -13,6 +13,7 @@ export const readyReplySchema = z
       database: checkSchema,
       keys: checkSchema,
       redis: checkSchema.extend({ connection: z.enum(['off', 'up', 'down']) }),
+      mail: checkSchema.extend({ delivery: z.enum(['smtp', 'mailbox', 'off']) }),
     }),
   })
   .meta({
@@ -24,6 +25,7 @@ export const readyReplySchema = z
           database: { status: 'up' },
           keys: { status: 'up' },
           redis: { status: 'up', connection: 'off' },
+          mail: { status: 'up', delivery: 'smtp' },
         },
       },
     ],

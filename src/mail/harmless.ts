@@ -1,8 +1,8 @@
 const TEXT_MAX = 80;
 
 /**
- * A text that others chose, as it may stand in a mail: one short line in which no mail program finds an address or a link to
- * offer, because whoever signs in chooses what their browser is called.
+ * Makes text from outside safe for a mail: one short line without addresses or links that a mail program would offer.
+ * Clients choose their user agent.
  */
 export function harmless(text: string): string {
   return text

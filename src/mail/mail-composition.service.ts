@@ -1,30 +1,35 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { sql } from 'kysely';
 import type { AppConfig } from '../../config/app.config.js';
 import type { AuthConfig } from '../../config/auth.config.js';
 import { APP_CONFIG, AUTH_CONFIG } from '../../config/tokens.config.js';
-import { Database, type Queries } from '../database/database.js';
+import { Database, type Queries } from '../platform/database/database.js';
+import { DEFAULT_LANGUAGE, isLanguage, type Language } from '../texts/language.js';
 import { envelopeAddress } from './mail-address.js';
 import { contentOf } from './mail-contents.js';
 import { type ClaimedMail, MailQueue } from './mail-queue.service.js';
 import type { OutgoingMail } from './mail-transport.js';
-import { Outbox } from './outbox.service.js';
+import { type MailParams, Outbox } from './outbox.service.js';
 import { renderMail } from './render-mail.js';
 import { sealShown } from './shown-mail.js';
 
-/** What became of composing: a mail to send, one that is shown instead, one not to send and why, or somebody else's. */
+/**
+ * The result of composing: a mail to send or to show, a reason not to send it, or a mail that another process has
+ * taken.
+ */
 export type Composition =
   | { readonly outcome: 'ready'; readonly mail: OutgoingMail }
   | { readonly outcome: 'shown' | 'taken' }
   | { readonly outcome: 'dropped'; readonly reason: string };
 
-/** Ends the transaction without what was done in it: a token nobody gets is not made either. */
+/** Rolls the transaction back: a token that is not sent must not be created. */
 class NotToBeSent extends Error {
   constructor(readonly reason: string) {
     super(reason);
   }
 }
 
-/** Makes mails of what is to be told. Where they lead to comes from PUBLIC_URL, and from no request. */
+/** Composes mails. Their links come from PUBLIC_URL, never from a request. */
 @Injectable()
 export class MailComposition {
   constructor(
@@ -62,17 +67,27 @@ export class MailComposition {
     }
   }
 
-  /** @returns null if the mail is another process's by now. */
+  /** @returns null if another process has taken the mail. */
   private async render(tx: Queries, claimed: ClaimedMail): Promise<OutgoingMail | null> {
     if (!(await this.queue.isHeld(tx, claimed))) return null;
     const composed = await this.outbox.compose(tx, claimed);
     if (!composed) throw new NotToBeSent('nobody');
-    const { recipient, params } = composed;
+    const { recipient, params, userId = claimed.userId } = composed;
     if (envelopeAddress(recipient) === null) throw new NotToBeSent('address');
-    // Behind the composer, which may lock the account.
+    // After the composer, which may lock the account.
     if ((await this.queue.address(tx, claimed, recipient)) === 'too_many') throw new NotToBeSent('too_many');
     const { id, kind, createdAt: at } = claimed;
-    const content = contentOf({ kind, params, at, publicUrl: this.app.PUBLIC_URL });
+    const language = await languageFor(tx, userId, params);
+    const content = contentOf({ kind, params, at, publicUrl: this.app.PUBLIC_URL, language });
     return { id, at, recipient, ...renderMail(content) };
   }
+}
+
+/** The language of a mail: the one given with it, else that of the account, else the default. */
+async function languageFor(tx: Queries, userId: string | null, { language }: MailParams): Promise<Language> {
+  if (isLanguage(language)) return language;
+  const [user] = await tx.query(
+    sql<{ language: string | null }>`select language from users where id = ${userId}::uuid`,
+  );
+  return isLanguage(user?.language) ? user.language : DEFAULT_LANGUAGE;
 }

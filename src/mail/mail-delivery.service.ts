@@ -3,35 +3,35 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import type { Logger } from 'pino';
 import type { AppConfig } from '../../config/app.config.js';
 import { APP_CONFIG } from '../../config/tokens.config.js';
-import { LOGGER } from '../logging/logger.js';
-import { maskEmail } from '../logging/mask-email.js';
+import { LOGGER } from '../platform/logging/logger.js';
+import { maskEmail } from '../platform/logging/mask-email.js';
 import { type Composition, MailComposition } from './mail-composition.service.js';
 import { type ClaimedMail, MailQueue } from './mail-queue.service.js';
 import { MailTransport, type OutgoingMail, type SendFailure, sendFailure } from './mail-transport.js';
 import { Outbox } from './outbox.service.js';
 
-/** Milliseconds between two looks for what is due: after a failure, or added by another node that died. */
+/** Milliseconds between two polls for due mails: retries, and mails of a node that died. */
 const LOOK_INTERVAL = 2_000;
 const LATE_INTERVAL = 60_000;
-/** Mails that one process sends at once. */
+/** Mails that one process sends concurrently. */
 const AT_ONCE = 4;
 /**
- * Milliseconds until what was added is looked at: the reply is out by then, and its time does not tell whether there was
- * anything to compose.
+ * Delay in milliseconds before an added mail is composed: the reply has left by then, so its time does not reveal
+ * whether a mail was composed.
  */
 const BEHIND_THE_REPLY = 50;
-/** Milliseconds that what is being sent gets at a stop. */
+/** Milliseconds that a shutdown waits for mails that are being sent. */
 const GRACE = 1_500;
-/** Seconds until the next attempt: thrice as long after each, up to what its failure deserves. */
+/** Seconds until the second attempt; the delay triples after each attempt, up to a limit by kind of failure. */
 const FIRST_DELAY = 5;
 const DELAY_MAX = { passing: 5 * 60, final: 60 * 60 };
-/** Attempts to note that the mail server has a mail, and the milliseconds between them. */
+/** Attempts to record that the server took a mail, and the milliseconds between them. */
 const MARKINGS = 5;
 const MARKING_PAUSE = 1_000;
 
 /**
- * Sends what is in the outbox, beside the requests. A mail is due until the mail server has it; one that the server took
- * just before this process died goes out once more, with the same text and the same Message-ID.
+ * Sends the mails of the outbox in the background. A mail is due until the server has taken it. If the process dies
+ * right after that, the mail is sent again with the same text and Message-ID.
  */
 @Injectable()
 export class MailDelivery implements OnApplicationBootstrap, OnApplicationShutdown {
@@ -70,7 +70,7 @@ export class MailDelivery implements OnApplicationBootstrap, OnApplicationShutdo
     clearTimeout(giveUp);
   }
 
-  /** Sends what is due, as far as there is room; each that is done makes room for the next. Never throws. */
+  /** Sends due mails up to the concurrency limit, and continues as they finish. Never throws. */
   sendDue(): Promise<void> {
     if (this.mustWait) return Promise.resolve();
     this.isWantedAgain = true;
@@ -78,7 +78,7 @@ export class MailDelivery implements OnApplicationBootstrap, OnApplicationShutdo
     return this.looking;
   }
 
-  /** In production mails wait until there is a mail server: shown there, their links would be anybody's who looks. */
+  /** In production, mails wait for a mail server: a mailbox would show their links to anyone. */
   private get mustWait(): boolean {
     return !this.transport.isConfigured && this.app.APP_ENV === 'production';
   }
@@ -94,7 +94,7 @@ export class MailDelivery implements OnApplicationBootstrap, OnApplicationShutdo
         this.isQueueAway = false;
       }
     } catch (error) {
-      // Told once: while the database is away, every look fails.
+      // Log it once: while the database is unavailable, every poll fails.
       if (!this.isQueueAway) this.logger.warn({ event: 'mail_delivery_delayed', err: error });
       this.isQueueAway = true;
     } finally {
@@ -116,7 +116,7 @@ export class MailDelivery implements OnApplicationBootstrap, OnApplicationShutdo
   private start(mail: ClaimedMail): void {
     const work = this.deliver(mail)
       .catch((error: unknown) => {
-        // It is due again when the claim ends.
+        // The mail is due again when the claim expires.
         this.logger.warn({ event: 'mail_delivery_delayed', kind: mail.kind, mail: mail.id, err: error });
       })
       .finally(() => {
@@ -132,7 +132,7 @@ export class MailDelivery implements OnApplicationBootstrap, OnApplicationShutdo
     if (composition?.outcome === 'ready') await this.send(claimed, composition.mail);
   }
 
-  /** @returns null if it failed, and is tried again. */
+  /** @returns null if it failed and will be retried. */
   private async compose(claimed: ClaimedMail): Promise<Composition | null> {
     try {
       const { composition, transport } = this;
@@ -164,7 +164,7 @@ export class MailDelivery implements OnApplicationBootstrap, OnApplicationShutdo
     this.logger.info({ event: 'mail_sent', ...about });
   }
 
-  /** Insists, because a mail that is not noted as sent is sent again. */
+  /** Retries, because a mail that is not recorded as sent is sent again. */
   private async markSent(id: string): Promise<void> {
     for (let marking = 1; ; marking += 1) {
       try {
@@ -186,12 +186,12 @@ export class MailDelivery implements OnApplicationBootstrap, OnApplicationShutdo
       const late = await this.queue.dropLate();
       if (late > 0) this.logger.warn({ event: 'mails_expired', count: late });
     } catch {
-      // The next time.
+      // The next attempt.
     }
   }
 }
 
-/** Seconds, with a fifth by chance, so that what failed together is not tried together. */
+/** Returns the delay in seconds, with random jitter of a fifth, so that failed mails are not all retried together. */
 function delayOf(attempt: number, finality: SendFailure['finality']): number {
   const delay = Math.min(FIRST_DELAY * 3 ** (attempt - 1), DELAY_MAX[finality]);
   return delay * (1 + Math.random() / 5);

@@ -1,4 +1,4 @@
-/** Every kind of mail there is. The first need a composer, because they carry a link. */
+/** Every kind of mail. The first ones need a composer, because they carry a link. */
 export const MAIL_KINDS = [
   'verify_email',
   'change_email',
@@ -9,6 +9,8 @@ export const MAIL_KINDS = [
   'email_change_requested',
   'factor_added',
   'factor_removed',
+  'passkey_backup_enabled',
+  'passkey_disabled',
   'recovery_code_used',
   'recovery_codes_made',
   'new_device',

@@ -1,81 +1,98 @@
 import { Injectable } from '@nestjs/common';
-import { sql } from 'kysely';
-import { Database, type Queries } from '../database/database.js';
-import { OldRows } from '../sweep/old-rows.js';
+import { type QueryCreator, sql } from 'kysely';
+import { Database, type Queries } from '../platform/database/database.js';
+import { NOW, secondsFromNow } from '../platform/database/sql-time.js';
+import { OldRows } from '../platform/retention/old-rows.js';
 import type { MailKind } from './mail-kinds.js';
+import type { MailTables } from './mail.tables.js';
 import type { MailJob } from './outbox.service.js';
 
-/** A mail that this process is to send now. */
+/** A mail that this process has claimed for sending. */
 export interface ClaimedMail extends MailJob {
-  /** Which attempt this is, from 1 on. */
+  /** The number of the attempt, from 1. */
   readonly attempt: number;
 }
 
-/** Seconds that a claim lasts, and what must be left of it to begin sending: longer than sending can take. */
+/** The lease of a claim in seconds, and the remainder that sending needs: longer than sending can take. */
 const LEASE = 60;
 const LEASE_LEFT = 35;
-/** Mails of a kind in an hour, for an account and for an address, of those that anybody can ask for. */
+/** Mails per hour of one kind, per account and per address, for kinds that anyone can request. */
 const HOURLY_MAX = 5;
 const LIMITED: readonly MailKind[] = ['verify_email', 'change_email', 'reset_password', 'signup_attempt'];
 
-/** What is done with is kept a week: who asks where a mail is does so within days. */
+/** Finished mails are kept for a week, for questions about delivery. */
 export const oldMails = () =>
-  new OldRows({
+  new OldRows<MailTables>({
     table: 'outbox_mails',
     key: ['id'],
     by: 'created_at',
     isOver: sql`state <> 'waiting' and created_at < now() - interval '7 days'`,
   });
 
-/** The rows of the outbox, as those who send see them. The database decides who sends what, and by its clock. */
+/** The rows of the outbox for delivery. The database decides by its clock which node sends a mail. */
 @Injectable()
 export class MailQueue {
   constructor(private readonly database: Database) {}
 
   /**
-   * Takes mails that are due, for a time in which nobody else gets them. What is not settled by then is due again, so nothing
-   * is lost with a process that dies.
+   * Claims due mails for a limited time. A mail that is not finished by then is due again, so no mail is lost with a
+   * process.
    */
   async claim(limit: number): Promise<ClaimedMail[]> {
-    const rows = await this.database.query(
-      sql<Row>`update outbox_mails set attempts = attempts + 1,
-            next_attempt_at = now() + make_interval(secs => ${LEASE})
-          where id in (select id from outbox_mails
-            where state = 'waiting' and next_attempt_at <= now() and expires_at > now()
-            order by next_attempt_at, id limit ${limit} for update skip locked)
-          returning id, kind, user_id, recipient, params, nonce, created_at, attempts`,
-    );
+    const rows = await this.mails
+      .updateTable('outbox_mails')
+      .set((mail) => ({ attempts: mail('attempts', '+', 1), next_attempt_at: secondsFromNow(LEASE) }))
+      .where('id', 'in', (due) =>
+        due
+          .selectFrom('outbox_mails')
+          .select('id')
+          .where('state', '=', 'waiting')
+          .where('next_attempt_at', '<=', NOW)
+          .where('expires_at', '>', NOW)
+          .orderBy('next_attempt_at')
+          .orderBy('id')
+          .limit(limit)
+          .forUpdate()
+          .skipLocked(),
+      )
+      .returning(['id', 'kind', 'user_id', 'recipient', 'params', 'nonce', 'created_at', 'attempts'])
+      .execute();
     return rows.map((row) => ({
       id: row.id,
       kind: row.kind,
       userId: row.user_id,
       recipient: row.recipient,
       params: row.params,
-      nonce: Buffer.from(row.nonce),
-      createdAt: new Date(row.created_at),
+      nonce: row.nonce,
+      createdAt: row.created_at,
       attempt: row.attempts,
     }));
   }
 
-  /** Whether a claim still holds, for long enough to send: a process may have slept in between. */
+  /** Whether a claim is still valid for long enough to send: the process may have been suspended. */
   async isHeld(tx: Queries, { id, attempt }: ClaimedMail): Promise<boolean> {
-    const rows = await tx.query(
-      sql`select 1 from outbox_mails where id = ${id} and state = 'waiting' and attempts = ${attempt}
-          and next_attempt_at > now() + make_interval(secs => ${LEASE_LEFT})`,
-    );
+    const rows = await tx
+      .of<MailTables>()
+      .selectFrom('outbox_mails')
+      .select('id')
+      .where('id', '=', id)
+      .where('state', '=', 'waiting')
+      .where('attempts', '=', attempt)
+      .where('next_attempt_at', '>', secondsFromNow(LEASE_LEFT))
+      .execute();
     return rows.length > 0;
   }
 
   /**
-   * Notes whom a mail goes to, and whether they have not had too many of its kind. Those before it count, in the order in which
-   * they were added, however often and by whom they are tried.
+   * Sets the recipient of a mail, and checks the hourly limit of its kind. Earlier mails count in the order in which
+   * they were added, whatever their attempts.
    */
   async address(
     tx: Queries,
     { id, kind, params }: ClaimedMail,
     recipient: string,
   ): Promise<'fine' | 'too_many'> {
-    // What an administrator has sent nobody else can ask for, nor keep away by asking for others.
+    // Requests of administrators are not limited, and others cannot use up their quota.
     const isLimited = LIMITED.includes(kind) && params['by'] !== 'admin';
     if (isLimited)
       await tx.query(sql`select pg_advisory_xact_lock(hashtextextended(${`${kind} ${recipient}`}, 0))`);
@@ -89,58 +106,68 @@ export class MailQueue {
     return isLimited && (found?.before ?? 0) >= HOURLY_MAX ? 'too_many' : 'fine';
   }
 
-  /** The mail server has it. */
+  /** Records that the mail server took the mail. */
   async markSent(id: string): Promise<void> {
-    await this.database.query(
-      sql`update outbox_mails set state = 'sent', finished_at = now(), last_error = null where id = ${id}`,
-    );
+    await this.mails
+      .updateTable('outbox_mails')
+      .set({ state: 'sent', finished_at: NOW, last_error: null })
+      .where('id', '=', id)
+      .execute();
   }
 
-  /** It is kept for the mailbox of development. */
+  /** Keeps the mail for the development mailbox. */
   async markShown(tx: Queries, id: string, rendered: Buffer): Promise<void> {
-    await tx.query(
-      sql`update outbox_mails set state = 'shown', finished_at = now(), last_error = null, rendered = ${rendered}
-          where id = ${id}`,
-    );
+    await tx
+      .of<MailTables>()
+      .updateTable('outbox_mails')
+      .set({ state: 'shown', finished_at: NOW, last_error: null, rendered })
+      .where('id', '=', id)
+      .execute();
   }
 
-  /** It is not going to be sent. */
-  async drop({ id, attempt }: ClaimedMail, reason: string): Promise<void> {
-    await this.database.query(
-      sql`update outbox_mails set state = 'dropped', finished_at = now(), last_error = ${reason}
-          where id = ${id} and state = 'waiting' and attempts = ${attempt}`,
-    );
+  /** Drops the mail: it will not be sent. */
+  async drop(mail: ClaimedMail, reason: string): Promise<void> {
+    await this.claimed(mail).set({ state: 'dropped', finished_at: NOW, last_error: reason }).execute();
   }
 
-  /** It is to be tried again. */
-  async postpone({ id, attempt }: ClaimedMail, reason: string, seconds: number): Promise<void> {
-    await this.database.query(
-      sql`update outbox_mails set next_attempt_at = now() + make_interval(secs => ${seconds}), last_error = ${reason}
-          where id = ${id} and state = 'waiting' and attempts = ${attempt}`,
-    );
+  /** Schedules another attempt. */
+  async postpone(mail: ClaimedMail, reason: string, seconds: number): Promise<void> {
+    await this.claimed(mail)
+      .set({ next_attempt_at: secondsFromNow(seconds), last_error: reason })
+      .execute();
   }
 
   /**
-   * Drops what came too late, but for what is being sent right now.
+   * Drops mails that are too late, except those being sent.
    *
-   * @returns how many.
+   * @returns the number of dropped mails.
    */
   async dropLate(): Promise<number> {
-    const late = await this.database.query(
-      sql`update outbox_mails set state = 'dropped', finished_at = now(), last_error = coalesce(last_error, 'expired')
-          where state = 'waiting' and expires_at <= now() and (attempts = 0 or next_attempt_at <= now()) returning id`,
-    );
+    const late = await this.mails
+      .updateTable('outbox_mails')
+      .set({
+        state: 'dropped',
+        finished_at: NOW,
+        last_error: sql<string>`coalesce(last_error, 'expired')`,
+      })
+      .where('state', '=', 'waiting')
+      .where('expires_at', '<=', NOW)
+      .where((mail) => mail.or([mail('attempts', '=', 0), mail('next_attempt_at', '<=', NOW)]))
+      .returning('id')
+      .execute();
     return late.length;
   }
-}
 
-interface Row {
-  readonly id: string;
-  readonly kind: MailKind;
-  readonly user_id: string | null;
-  readonly recipient: string | null;
-  readonly params: Readonly<Record<string, string>>;
-  readonly nonce: Uint8Array;
-  readonly created_at: Date | string;
-  readonly attempts: number;
+  private get mails(): QueryCreator<MailTables> {
+    return this.database.of<MailTables>();
+  }
+
+  /** An update that has no effect after the claim has expired. */
+  private claimed({ id, attempt }: ClaimedMail) {
+    return this.mails
+      .updateTable('outbox_mails')
+      .where('id', '=', id)
+      .where('state', '=', 'waiting')
+      .where('attempts', '=', attempt);
+  }
 }

@@ -2,27 +2,28 @@ import { Inject, Injectable } from '@nestjs/common';
 import { createTransport, type Transporter } from 'nodemailer';
 import type { AppConfig } from '../../config/app.config.js';
 import type { MailConfig } from '../../config/mail.config.js';
-import { APP_CONFIG, MAIL_CONFIG } from '../../config/tokens.config.js';
+import type { PagesConfig } from '../../config/pages.config.js';
+import { APP_CONFIG, MAIL_CONFIG, PAGES_CONFIG } from '../../config/tokens.config.js';
 import { envelopeAddress, sender } from './mail-address.js';
 import type { RenderedMail } from './render-mail.js';
 
-/** Milliseconds: to connect, for the greeting, and of silence; and for all of it. */
+/** Time limits in milliseconds: DNS, connection, greeting, silence, and in total. */
 const TIMEOUTS = { dns: 5_000, connection: 10_000, greeting: 10_000, silence: 10_000 };
 const SENDING_MAX = 30_000;
 
-/** A mail on its way to the mail server. */
+/** A mail for the mail server. */
 export interface OutgoingMail extends RenderedMail {
-  /** The same at each attempt: with it, what arrives twice can be told to be one mail. */
+  /** The same at each attempt, so that duplicates can be recognised. */
   readonly id: string;
   readonly at: Date;
   /** The address as stored. */
   readonly recipient: string;
 }
 
-/** Why a mail was not taken, without what the server said: that may repeat the address. */
+/** Why a mail was not accepted, without the text of the server, which can repeat the address. */
 export interface SendFailure {
   readonly reason: string;
-  /** Whether the server said that it will never take it (5yz, RFC 5321 §4.2.1). */
+  /** Whether the server refused permanently (5yz, RFC 5321 §4.2.1). */
   readonly finality: 'passing' | 'final';
 }
 
@@ -33,21 +34,26 @@ export class MailTransport {
   private readonly from: ReturnType<typeof sender>;
   private readonly host: string;
 
-  constructor(@Inject(MAIL_CONFIG) mail: MailConfig, @Inject(APP_CONFIG) app: AppConfig) {
+  constructor(
+    @Inject(MAIL_CONFIG) mail: MailConfig,
+    @Inject(APP_CONFIG) app: AppConfig,
+    @Inject(PAGES_CONFIG) { BRAND_NAME }: PagesConfig,
+  ) {
     this.host = new URL(app.PUBLIC_URL).hostname;
-    this.from = sender(mail.MAIL_FROM);
+    const { name, address } = sender(mail.MAIL_FROM);
+    this.from = { name: name || BRAND_NAME, address };
     this.transporter = mail.SMTP_URL === undefined ? null : open(mail.SMTP_URL, app, this.host);
   }
 
-  /** Whether there is one. */
+  /** Whether a mail server is configured. */
   get isConfigured(): boolean {
     return this.transporter !== null;
   }
 
   /**
-   * Resolves once the server has taken the mail.
+   * Resolves when the server has accepted the mail.
    *
-   * @throws the mail client's error, to be told by `sendFailure`.
+   * @throws the error of the mail client; see `sendFailure`.
    */
   async send({ id, at, recipient, subject, text, html }: OutgoingMail, signal: AbortSignal): Promise<void> {
     const to = envelopeAddress(recipient);
@@ -61,10 +67,10 @@ export class MailTransport {
       subject,
       text,
       html,
-      // So that a mail is the same at each attempt, to the last byte.
+      // Makes each attempt identical to the byte.
       baseBoundary: id,
       headers: {
-        // RFC 3834: nothing answers it by itself.
+        // RFC 3834: prevents automatic replies.
         'Auto-Submitted': 'auto-generated',
         'X-Auto-Response-Suppress': 'All',
       },
@@ -73,7 +79,7 @@ export class MailTransport {
   }
 }
 
-/** What to keep of an error of `send`: codes, no texts. */
+/** Reduces an error of `send` to codes, without texts. */
 export function sendFailure(error: unknown): SendFailure {
   const { code, responseCode, command, name } = error as Record<string, unknown>;
   const parts = [code ?? name, responseCode, command].filter(
@@ -85,7 +91,7 @@ export function sendFailure(error: unknown): SendFailure {
   };
 }
 
-/** Each mail has a connection of its own: nothing stays open that could have died meanwhile. */
+/** One connection per mail: a kept connection could have died. */
 function open(smtpUrl: string, app: AppConfig, name: string): Transporter {
   const { protocol, hostname, port, username, password } = new URL(smtpUrl);
   const secure = protocol === 'smtps:';
@@ -96,7 +102,7 @@ function open(smtpUrl: string, app: AppConfig, name: string): Transporter {
     ...(username !== '' && {
       auth: { user: decodeURIComponent(username), pass: decodeURIComponent(password) },
     }),
-    // A password goes out in the clear in development only.
+    // Only development sends a password without TLS.
     requireTLS: !secure && username !== '' && app.APP_ENV === 'production',
     name,
     dnsTimeout: TIMEOUTS.dns,
@@ -107,7 +113,7 @@ function open(smtpUrl: string, app: AppConfig, name: string): Transporter {
     disableFileAccess: true,
     disableUrlAccess: true,
   });
-  // What the envelope says is not left to a parser of addresses: it would rewrite some, and has read others in them.
+  // Set the envelope directly: address parsers rewrite some addresses and have read others into them.
   transporter.use('stream', ({ data, message }, proceed) => {
     const { from, to } = data.envelope as { from: string; to: string[] };
     message.getEnvelope = () => ({ from, to: [...to] });

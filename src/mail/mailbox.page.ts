@@ -6,10 +6,10 @@ const CSS = `body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 
 article { margin: 1rem 0; padding: 0 1rem; border: 1px solid #bbb; border-radius: 4px; }
 h2 { font-size: 1.1rem; } pre { white-space: pre-wrap; overflow-wrap: anywhere; } .about { color: #555; }`;
 
-/** Nothing but this one style: no script, no picture, nothing from elsewhere. */
+/** Allows the style of this page only: no script, image or remote content. */
 export const MAILBOX_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(CSS).digest('base64')}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'`;
 
-/** The page that shows mails. Links lead under `publicUrl` only. */
+/** The page that shows mails. Links are under `publicUrl` only. */
 export function mailboxPage(mails: readonly MailRecord[], publicUrl: string): string {
   const articles = mails.map((mail) => article(mail, publicUrl)).join('\n');
   return `<!doctype html>
@@ -37,7 +37,7 @@ function article(
   const text = content ? `<pre>${linked(content.text, publicUrl)}</pre>` : '';
   return `<article>
 <h2>${escapeHtml(content?.subject ?? kind)}</h2>
-<p class="about">To ${escapeHtml(to ?? 'somebody who is found when it is sent')} · ${escapeHtml(about)}</p>
+<p class="about">To ${escapeHtml(to ?? 'a recipient that is determined when it is sent')} · ${escapeHtml(about)}</p>
 ${text}
 </article>`;
 }

@@ -1,10 +1,9 @@
-import { BlockList, isIP } from 'node:net';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
-import type { FastifyRequest } from 'fastify';
 import type { Config } from '../../config/load.config.js';
-import type { Database } from '../database/database.js';
-import { Problem } from '../problems/problem.js';
-import { writeProblem } from '../problems/write-problem.js';
+import type { Database } from '../platform/database/database.js';
+import { Problem } from '../platform/problems/problem.js';
+import { isFromHere } from '../platform/http/local-request.js';
+import { writeProblem } from '../platform/http/write-problem.js';
 import { MAILBOX_POLICY, mailboxPage } from './mailbox.page.js';
 import { listMails } from './outbox-records.js';
 
@@ -12,13 +11,9 @@ export const MAILBOX_PATH = '/dev/mailbox';
 
 const SHOWN_MAX = 50;
 
-const loopback = new BlockList();
-loopback.addSubnet('127.0.0.0', 8, 'ipv4');
-loopback.addAddress('::1', 'ipv6');
-
 /**
- * Serves the mailbox of development: what would have been sent, with links that work, as a page or as JSON. Whoever reads it
- * can take over every account, so that it answers this machine alone; in production this is not called.
+ * Serves the development mailbox: unsent mails with working links, as a page or as JSON. Its readers could take over
+ * every account, so it answers local requests only, and production never calls this.
  */
 export function serveMailbox(app: NestFastifyApplication, config: Config, database: Database): void {
   const { PUBLIC_URL } = config.app;
@@ -37,21 +32,4 @@ export function serveMailbox(app: NestFastifyApplication, config: Config, databa
         .header('content-security-policy', MAILBOX_POLICY)
         .send(mailboxPage(mails, PUBLIC_URL));
     });
-}
-
-/**
- * Whether a request was made on this machine, and for it: not through a proxy or a tunnel that runs here, and not by a page whose
- * name was made to point here (DNS rebinding), which would be of the same origin.
- */
-function isFromHere({ ip, socket, headers, hostname }: FastifyRequest, publicUrl: string): boolean {
-  if (headers['x-forwarded-for'] !== undefined || headers['forwarded'] !== undefined) return false;
-  if (!isLoopback(ip) || !isLoopback(socket.remoteAddress ?? '')) return false;
-  const host = hostname.replace(/^\[|\]$/g, '');
-  return host === 'localhost' || isLoopback(host) || host === new URL(publicUrl).hostname;
-}
-
-function isLoopback(address: string): boolean {
-  const plain = address.replace(/^::ffff:(?=\d+\.)/i, '');
-  const family = isIP(plain);
-  return family !== 0 && loopback.check(plain, family === 4 ? 'ipv4' : 'ipv6');
 }

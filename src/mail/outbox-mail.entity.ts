@@ -1,37 +1,38 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import type { MailKind } from './mail-kinds.js';
 
-/** What became of a mail. */
+/** The state of a mail. */
 export type MailState = 'waiting' | 'sent' | 'dropped' | 'shown';
 
 /**
- * A mail that is to be sent, or was. It says what to tell and to whom, but holds no secret: tokens are derived from
- * `nonce` when it is composed, the same at each attempt.
+ * A mail to send, or a finished one. It contains no secret: tokens are derived from `nonce` when the mail is
+ * composed, the same at each attempt.
  *
- * | state | is |
+ * | state | meaning |
  * | --- | --- |
  * | `waiting` | to be sent at `nextAttemptAt` |
- * | `sent` | taken by the mail server |
- * | `dropped` | nobody to write to, or its time ran out |
- * | `shown` | composed without a mail server, for the mailbox of development: `rendered`, encrypted |
+ * | `sent` | accepted by the mail server |
+ * | `dropped` | without recipient, or too late |
+ * | `shown` | composed without a mail server, for the development mailbox: `rendered`, encrypted |
  */
-const OutboxMailSchema = defineEntity({
+export const OutboxMailSchema = defineEntity({
   name: 'OutboxMail',
   tableName: 'outbox_mails',
   properties: {
     id: p.uuid().primary(),
-    kind: p.text(),
+    kind: p.text().$type<MailKind>(),
     userId: p.uuid().nullable(),
     recipient: p.text().nullable(),
-    params: p.json<Record<string, unknown>>().defaultRaw("'{}'"),
-    nonce: p.blob().hidden(),
-    state: p.text().default('waiting'),
+    params: p.json<Readonly<Record<string, string>>>().defaultRaw("'{}'"),
+    nonce: p.blob().$type<Buffer>().hidden(),
+    state: p.text().$type<MailState>().default('waiting'),
     attempts: p.integer().default(0),
     nextAttemptAt: p.datetime().defaultRaw('now()'),
     expiresAt: p.datetime(),
     createdAt: p.datetime().defaultRaw('now()'),
     finishedAt: p.datetime().nullable(),
     lastError: p.text().nullable(),
-    rendered: p.blob().nullable().hidden().lazy(),
+    rendered: p.blob().$type<Buffer>().nullable().hidden().lazy(),
   },
   indexes: [
     {

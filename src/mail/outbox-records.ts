@@ -1,6 +1,7 @@
-import { type RawBuilder, sql } from 'kysely';
-import type { Queries } from '../database/database.js';
+import type { Columns } from '../platform/database/columns.js';
+import type { Queries } from '../platform/database/database.js';
 import type { MailKind } from './mail-kinds.js';
+import type { MailTables } from './mail.tables.js';
 import type { MailState } from './outbox-mail.entity.js';
 import type { RenderedMail } from './render-mail.js';
 import { unsealShown } from './shown-mail.js';
@@ -10,74 +11,73 @@ export interface MailRecord {
   readonly id: string;
   readonly kind: MailKind;
   readonly state: MailState;
-  /** Null where it is only found when it is composed. */
+  /** Null if the recipient is only found when the mail is composed. */
   readonly to: string | null;
   readonly attempts: number;
   readonly created_at: string;
-  /** Null for what is not to be sent any more. */
+  /** Null if it will not be sent any more. */
   readonly next_attempt_at: string | null;
   readonly finished_at: string | null;
-  /** Codes of the last failure, or why it was dropped. */
+  /** Codes of the last failure, or the reason of the drop. */
   readonly last_error: string | null;
-  /** What it says, where it was shown instead of sent; null for all others. */
+  /** The content of a mail that was shown instead of sent; null for all others. */
   readonly content: RenderedMail | null;
 }
 
-/** The newest mails, newest first. */
-export function listMails(
+const COLUMNS = [
+  'id',
+  'kind',
+  'state',
+  'recipient',
+  'attempts',
+  'created_at',
+  'next_attempt_at',
+  'finished_at',
+  'last_error',
+  'rendered',
+] as const;
+
+type Row = Columns<MailTables, 'outbox_mails', (typeof COLUMNS)[number]>;
+
+/** Returns the newest mails, newest first. */
+export async function listMails(
   queries: Queries,
   secrets: readonly string[],
   limit: number,
 ): Promise<MailRecord[]> {
-  return read(queries, secrets, sql`order by created_at desc, id desc limit ${limit}`);
+  const rows = await mailsIn(queries)
+    .orderBy('created_at', 'desc')
+    .orderBy('id', 'desc')
+    .limit(limit)
+    .execute();
+  return rows.map((row) => toRecord(row, secrets));
 }
 
-/** One mail; null if there is none. */
+/** Returns a mail; null if it does not exist. */
 export async function findMail(
   queries: Queries,
   secrets: readonly string[],
   id: string,
 ): Promise<MailRecord | null> {
-  const [found] = await read(queries, secrets, sql`where id = ${id}`);
-  return found ?? null;
+  const row = await mailsIn(queries).where('id', '=', id).executeTakeFirst();
+  return row ? toRecord(row, secrets) : null;
 }
 
-async function read(
-  queries: Queries,
-  secrets: readonly string[],
-  which: RawBuilder<unknown>,
-): Promise<MailRecord[]> {
-  const rows = await queries.query(
-    sql<Row>`select id, kind, state, recipient, attempts, created_at, next_attempt_at, finished_at, last_error, rendered
-      from outbox_mails ${which}`,
-  );
-  return rows.map(({ recipient, rendered, ...row }) => ({
+function mailsIn(queries: Queries) {
+  return queries.of<MailTables>().selectFrom('outbox_mails').select(COLUMNS);
+}
+
+function toRecord({ recipient, rendered, ...row }: Row, secrets: readonly string[]): MailRecord {
+  return {
     id: row.id,
     kind: row.kind,
     state: row.state,
     to: recipient,
     attempts: row.attempts,
-    created_at: isoTime(row.created_at),
-    next_attempt_at: row.state === 'waiting' ? isoTime(row.next_attempt_at) : null,
-    finished_at: row.finished_at && isoTime(row.finished_at),
+    created_at: row.created_at.toISOString(),
+    next_attempt_at: row.state === 'waiting' ? row.next_attempt_at.toISOString() : null,
+    finished_at: row.finished_at && row.finished_at.toISOString(),
     last_error: row.last_error,
     content: rendered && unsealShown(secrets, row.id, rendered),
-  }));
-}
-
-function isoTime(time: Date | string): string {
-  return new Date(time).toISOString();
-}
-
-interface Row {
-  readonly id: string;
-  readonly kind: MailKind;
-  readonly state: MailState;
-  readonly recipient: string | null;
-  readonly attempts: number;
-  readonly created_at: Date | string;
-  readonly next_attempt_at: Date | string;
-  readonly finished_at: Date | string | null;
-  readonly last_error: string | null;
-  readonly rendered: Uint8Array | null;
+  };
 }

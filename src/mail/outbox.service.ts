@@ -2,23 +2,25 @@ import { randomBytes } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
-import type { Queries } from '../database/database.js';
+import type { Queries } from '../platform/database/database.js';
+import { secondsAgo, secondsFromNow } from '../platform/database/sql-time.js';
 import type { MailKind } from './mail-kinds.js';
+import type { MailTables } from './mail.tables.js';
 
-/** What a template fills in: texts, never markup. */
+/** Parameters of a template: texts, never markup. `language` overrides the language of the account. */
 export type MailParams = Readonly<Record<string, string>>;
 
-/** A mail to be sent. It holds no secret: what carries a token is composed when it is sent. */
+/** A mail to send. It contains no secret: mails with a token are composed when they are sent. */
 export interface NewMail {
   readonly kind: MailKind;
-  /** Whose account it concerns; null where that is only found when it is composed. */
+  /** The account that it concerns; null if it is only found when the mail is composed. */
   readonly userId: string | null;
-  /** The address as stored; null where it is only found when it is composed. */
+  /** The address as stored; null if it is only found when the mail is composed. */
   readonly recipient: string | null;
   readonly params?: MailParams;
-  /** Seconds after which it is not worth sending any more; a day by default. */
+  /** Seconds after which the mail is not worth sending; one day by default. */
   readonly usefulFor?: number;
-  /** Its 32 random bytes, where a token was derived from them before; fresh ones by default. */
+  /** Its 32 random bytes, if a token was derived from them before; fresh ones by default. */
   readonly nonce?: Buffer;
 }
 
@@ -29,21 +31,23 @@ export interface MailJob {
   readonly userId: string | null;
   readonly recipient: string | null;
   readonly params: MailParams;
-  /** 32 random bytes of its own: what is derived from them is the same at each attempt. */
+  /** 32 random bytes of the mail: everything derived from them is the same at each attempt. */
   readonly nonce: Buffer;
   readonly createdAt: Date;
 }
 
-/** To whom, and what the template fills in. */
+/** Recipient and parameters. */
 export interface ComposedMail {
+  /** The account, if the composer found it: its language counts. */
+  readonly userId?: string;
   readonly recipient: string;
   readonly params: MailParams;
 }
 
 /**
- * Completes a mail when it is sent, in a transaction: finds whom it concerns, and makes the token that it carries.
+ * Completes a mail in a transaction when it is sent: finds the recipient and creates the token.
  *
- * @returns null when there is nobody to write to.
+ * @returns null if there is no recipient.
  */
 export type Composer = (tx: Queries, job: MailJob) => Promise<ComposedMail | null>;
 
@@ -51,54 +55,66 @@ const DAY = 86_400;
 const NONCE_BYTES = 32;
 
 /**
- * Mails that are to be sent. They are written in the transaction of what they tell, and sent behind it: no request waits
- * for a mail server, and none is lost when that one or this process fails.
+ * The outbox. Mails are added in the transaction of their cause and sent later: no request waits for a mail server,
+ * and no mail is lost when the server or this process fails.
  */
 @Injectable()
 export class Outbox {
   private readonly composers = new Map<MailKind, Composer>();
   private readonly listeners: (() => void)[] = [];
 
-  /** Calls a listener whenever a mail that was added is there to be sent. */
+  /** Calls a listener whenever a mail was added. */
   whenAdded(listener: () => void): void {
     this.listeners.push(listener);
   }
 
-  /** Says how mails of a kind are completed. Those without a composer have all they need. */
+  /** Registers the composer of a kind of mail. Kinds without a composer need none. */
   composeWith(kind: MailKind, composer: Composer): void {
     this.composers.set(kind, composer);
   }
 
-  /** Completes a mail; null when there is nobody to write to. */
+  /** Completes a mail; null if there is no recipient. */
   async compose(tx: Queries, job: MailJob): Promise<ComposedMail | null> {
     const composer = this.composers.get(job.kind);
     if (composer) return composer(tx, job);
     return job.recipient === null ? null : { recipient: job.recipient, params: job.params };
   }
 
-  /** Adds a mail, in the transaction of what it tells. */
+  /** Adds a mail, in the transaction of its cause. */
   async add(queries: Queries, mail: NewMail): Promise<void> {
     const { kind, userId, recipient, params = {}, usefulFor = DAY, nonce = randomBytes(NONCE_BYTES) } = mail;
-    await queries.query(
-      sql`insert into outbox_mails (id, kind, user_id, recipient, params, nonce, expires_at)
-          values (${uuidv7()}, ${kind}, ${userId}, ${recipient}, ${JSON.stringify(params)}::jsonb, ${nonce},
-            now() + make_interval(secs => ${usefulFor}))`,
-    );
+    await queries
+      .of<MailTables>()
+      .insertInto('outbox_mails')
+      .values({
+        id: uuidv7(),
+        kind,
+        user_id: userId,
+        recipient,
+        params: sql`${JSON.stringify(params)}::jsonb`,
+        nonce,
+        expires_at: secondsFromNow(usefulFor),
+      })
+      .execute();
     await queries.afterCommit(async () => {
       for (const listener of this.listeners) listener();
     });
   }
 
   /**
-   * How many mails of a kind somebody was to get in the last seconds. Those that carry a token are limited anyway when they are
-   * sent: five of a kind an hour for an account and for an address.
+   * Counts the mails of a kind for an account in the last seconds. Mails with a token are also limited when they are
+   * sent: five of a kind per hour, per account and per address.
    */
   async countRecent(queries: Queries, userId: string, kind: MailKind, seconds: number): Promise<number> {
-    const [found] = await queries.query(
-      sql<{ count: number }>`select count(*)::int as count from outbox_mails
-        where user_id = ${userId} and kind = ${kind} and state <> 'dropped'
-          and created_at > now() - make_interval(secs => ${seconds})`,
-    );
-    return found?.count ?? 0;
+    const { count } = await queries
+      .of<MailTables>()
+      .selectFrom('outbox_mails')
+      .select(({ fn }) => fn.countAll<number>().as('count'))
+      .where('user_id', '=', userId)
+      .where('kind', '=', kind)
+      .where('state', '<>', 'dropped')
+      .where('created_at', '>', secondsAgo(seconds))
+      .executeTakeFirstOrThrow();
+    return count;
   }
 }

@@ -1,27 +1,30 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { ACCOUNT_TRIGGERS } from '../database/migrations/20261122200000-accounts.migration.js';
+import type { Role } from '../platform/http/access.decorators.js';
+import { USER_TRIGGERS } from './user.triggers.js';
 
-/** A person with an account. `email` is shown as it was given; `emailCanonical` is what makes it unique. */
-const UserSchema = defineEntity({
+/** A user. `email` is shown as given; `emailCanonical` is unique. */
+export const UserSchema = defineEntity({
   name: 'User',
   tableName: 'users',
   properties: {
     id: p.uuid().primary(),
     email: p.text().check('char_length(email) >= 3 and char_length(email) <= 320'),
     emailCanonical: p.text().unique('users_email_canonical_key'),
-    /** null for somebody who has none, such as who was imported without. */
+    /** null without a password, as for some imported users. */
     passwordHash: p.text().nullable().hidden().lazy(),
-    /** What they want to be called. */
+    /** The name that the user chose. */
     name: p.text().nullable().check('char_length(name) <= 100'),
-    /** When they proved that the address is theirs; null if they did not. */
+    /** When the user verified the address; null if never. */
     emailVerifiedAt: p.datetime().nullable(),
-    role: p.text().default('user'),
-    /** Since when they may not sign in; null if they may. */
+    role: p.text().$type<Role>().default('user'),
+    /** Since when the account is disabled; null if it is not. */
     disabledAt: p.datetime().nullable(),
-    /** Since when the password counts as known to others: it opens nothing until it is changed. */
+    /** Since when the password is marked as compromised: it is refused until it is changed. */
     passwordCompromisedAt: p.datetime().nullable(),
     /** The WebAuthn user handle: 64 random bytes. */
-    webauthnHandle: p.blob().nullable().unique('users_webauthn_handle_key').hidden().lazy(),
+    webauthnHandle: p.blob().$type<Buffer>().nullable().unique('users_webauthn_handle_key').hidden().lazy(),
+    /** The language of mails (ISO 639-1); null for the default. */
+    language: p.text().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p.datetime().defaultRaw('now()'),
   },
@@ -37,11 +40,12 @@ const UserSchema = defineEntity({
       name: 'users_change_is_noted',
       timing: 'after',
       events: ['update'],
-      expression: ACCOUNT_TRIGGERS.userChanged,
+      expression: USER_TRIGGERS.users_change_is_noted,
     },
   ],
   checks: [
     { name: 'users_role', expression: "role = any (array['user'::text, 'admin'::text])" },
+    { name: 'users_language', expression: "language ~ '^[a-z]{2}$'" },
     { name: 'users_webauthn_handle_is_64_bytes', expression: 'length(webauthn_handle) = 64' },
   ],
 });

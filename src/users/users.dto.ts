@@ -1,28 +1,31 @@
 import { z } from 'zod';
-import { minLengthBy } from '../docs/api-reply.decorator.js';
-import { canonicalEmail } from './email.js';
+import { minLengthBy } from '../platform/docs/api-reply.decorator.js';
+import { LANGUAGES } from '../texts/language.js';
+import { inEnglish, say } from '../texts/text.js';
+import { emailText } from './email.js';
 
-/** The longest password there may be, in bytes of UTF-8: it bounds what one hash reads. */
-export const PASSWORD_MAX_BYTES = 1024;
+/** The maximum of password bytes in UTF-8: bounds the input of a hash. */
+const PASSWORD_MAX_BYTES = 1024;
 
 /** Code points of a name, as the database counts them. */
 const NAME_MAX = 100;
 
-/** Unpaired surrogates and NUL have no faithful form in UTF-8 and in PostgreSQL. */
+/** Unpaired surrogates and NUL cannot be stored unchanged in UTF-8 and PostgreSQL. */
 const faithful = (text: string) => text.isWellFormed() && !text.includes('\0');
 
 export const emailSchema = z
-  .string({ error: 'must be a string' })
-  .refine((email) => faithful(email) && canonicalEmail(email) !== null, {
-    error: 'must be one e-mail address, without surrounding space',
+  .string({ error: say(({ fields }) => fields.text) })
+  .superRefine((email, context) => {
+    const text = emailText(email);
+    if (text) context.addIssue({ code: 'custom', message: inEnglish(text), params: { text } });
   })
   .meta({ format: 'email', maxLength: 254 });
 
 export const passwordSchema = z
-  .string({ error: 'must be a string' })
-  .refine(faithful, { error: 'must not contain NUL or unpaired surrogates' })
+  .string({ error: say(({ fields }) => fields.text) })
+  .refine(faithful, { error: say(({ fields }) => fields.withoutNul) })
   .refine((password) => Buffer.byteLength(password) <= PASSWORD_MAX_BYTES, {
-    error: `must have ${PASSWORD_MAX_BYTES} bytes at most`,
+    error: say(({ fields }) => fields.bytesAtMost(PASSWORD_MAX_BYTES)),
   })
   .meta({ format: 'password', maxLength: PASSWORD_MAX_BYTES });
 
@@ -47,32 +50,43 @@ export const signupReplySchema = z
     examples: [{ id: '019a0000-0000-7000-8000-000000000000', message: 'Signup successful' }],
   });
 
-/** Nothing that breaks a line or a display: names stand in mails and lists. */
+/** No character that breaks a line or a display: names are shown in mails and lists. */
 export const personalNameSchema = z
-  .string({ error: 'must be a string, or null for none' })
+  .string({ error: say(({ fields }) => fields.textOrNull) })
   .refine((name) => faithful(name) && !/\p{Cc}|\p{Zl}|\p{Zp}/u.test(name), {
-    error: 'must be one line, without control characters',
+    error: say(({ fields }) => fields.oneLine),
   })
   .refine((name) => name.trim() !== '' && [...name].length <= NAME_MAX, {
-    error: `must have 1 to ${NAME_MAX} characters`,
+    error: say(({ fields }) => fields.between(1, NAME_MAX)),
   })
   .meta({ minLength: 1, maxLength: NAME_MAX });
 
+const languageSchema = z.enum(LANGUAGES, {
+  error: say(({ fields }) => fields.mustBe([...LANGUAGES, 'null'].join(fields.or))),
+});
+
 export const profileSchema = z
   .strictObject({
-    name: personalNameSchema
-      .nullable()
-      .meta({ description: 'What you want to be called; null for nothing.' }),
+    name: personalNameSchema.nullable().optional().meta({
+      description: 'The name that you choose; null for none.',
+    }),
+    language: languageSchema.nullable().optional().meta({
+      description: 'The language of mails; null for English.',
+    }),
   })
-  .meta({ id: 'Profile', examples: [{ name: 'Ada' }] });
+  .refine((change) => Object.values(change).some((value) => value !== undefined), {
+    error: say(({ fields }) => fields.oneChange),
+  })
+  .meta({ id: 'Profile', examples: [{ name: 'Ada', language: 'en' }] });
 export type ProfileBody = z.output<typeof profileSchema>;
 
 export const accountSchema = z
   .object({
     id: z.uuid(),
-    email: z.string().meta({ description: 'As its owner wrote it.' }),
-    email_verified: z.boolean().meta({ description: 'Whether its owner proved that it is theirs.' }),
+    email: z.string().meta({ description: 'As the owner wrote it.' }),
+    email_verified: z.boolean().meta({ description: 'Whether the owner verified it.' }),
     name: z.string().nullable(),
+    language: z.enum(LANGUAGES).nullable().meta({ description: 'The language of mails; null for English.' }),
     role: z.enum(['user', 'admin']),
     created_at: z.iso.datetime(),
   })
@@ -84,6 +98,7 @@ export const accountSchema = z
         email: 'test@example.com',
         email_verified: true,
         name: 'Ada',
+        language: 'en',
         role: 'user',
         created_at: '2026-11-22T12:00:00.000Z',
       },

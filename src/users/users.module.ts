@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
-import { Sweeper } from '../sweep/sweeper.service.js';
+import { Sweeper } from '../platform/retention/sweeper.service.js';
 import { OneTimeTokens, oldOneTimeTokens } from './one-time-tokens/one-time-tokens.service.js';
+import { TokenMails } from './one-time-tokens/token-mails.service.js';
+import { VerificationMails } from './one-time-tokens/verification-mails.service.js';
 import { AnswerFloor } from './passwords/answer-floor.service.js';
 import { BreachedPasswords } from './passwords/breached-passwords.service.js';
 import { HashingQueue } from './passwords/hashing-queue.service.js';
@@ -8,11 +10,11 @@ import { PasswordChanges } from './passwords/password-changes.service.js';
 import { PasswordFormats } from './passwords/password-formats.service.js';
 import { PasswordHasher } from './passwords/password-hasher.service.js';
 import { PasswordPolicy } from './passwords/password-policy.service.js';
-import { SignUps } from './sign-ups.service.js';
+import { SignUp } from './sign-up.service.js';
 import { UsersController } from './users.controller.js';
 import { UsersService } from './users.service.js';
 
-/** Who people are. */
+/** Users: accounts, passwords, mailed tokens and import. */
 @Module({
   controllers: [UsersController],
   providers: [
@@ -24,10 +26,12 @@ import { UsersService } from './users.service.js';
     BreachedPasswords,
     PasswordPolicy,
     PasswordChanges,
-    SignUps,
+    SignUp,
     OneTimeTokens,
+    TokenMails,
+    VerificationMails,
   ],
-  exports: [UsersService, PasswordChanges, OneTimeTokens],
+  exports: [UsersService, PasswordChanges, OneTimeTokens, TokenMails, VerificationMails],
 })
 export class UsersModule {
   constructor(sweeper: Sweeper) {

@@ -6,7 +6,7 @@ const ECDSA_WITH_SHA256 = Buffer.from([0x2a, 0x86, 0x48, 0xce, 0x3d, 0x04, 0x03,
 const COMMON_NAME = Buffer.from([0x55, 0x04, 0x03]);
 
 /**
- * A certificate (RFC 5280 §4.1) for a key, of an authority that nobody trusts: what an attacker puts into `x5c`.
+ * A certificate (RFC 5280 §4.1) for a key, of an untrusted authority, as an attacker puts it into `x5c`.
  *
  * @param now seconds since 1970; it is valid from a day before to a day after.
  * @returns DER.

@@ -3,7 +3,7 @@ import type { Draft } from './vector.document.js';
 
 const HOUR = 3600;
 
-/** Rightly signed tokens that are not for this service, or not for this moment: to be refused. */
+/** Correctly signed tokens that are not for this service or not for this time: to be refused. */
 export function claimsVectors(forge: Forge): Draft[] {
   return [...issuers(forge), ...audiences(forge), ...times(forge), ...subjects(forge)];
 }
@@ -33,7 +33,7 @@ function issuers(forge: Forge): Draft[] {
       ['iss-wrong', '"iss" is another issuer', { iss: 'https://evil.example' }],
       ['iss-missing', '"iss" is missing', { iss: undefined }],
       ['iss-longer', '"iss" begins with yours', { iss: `${issuer}.evil.example` }],
-      ['iss-slash', '"iss" is yours with a slash behind it', { iss: `${issuer}/` }],
+      ['iss-slash', '"iss" is yours with a slash after it', { iss: `${issuer}/` }],
     ]),
     ...drafts(forge, { ...group, reason: '"iss" is a string (CVE-2025-30144)' }, [
       ['iss-list', '"iss" is a list with yours in it', { iss: [issuer, 'https://evil.example'] }],
@@ -44,7 +44,7 @@ function issuers(forge: Forge): Draft[] {
 function audiences(forge: Forge): Draft[] {
   const { audience } = forge;
   const group = {
-    reason: 'a token for somebody else, who could send it on to you',
+    reason: 'another recipient could forward its token to you',
     standard: 'RFC 7519 §4.1.3',
   };
   return drafts(forge, group, [
@@ -67,25 +67,25 @@ function times(forge: Forge): Draft[] {
     ...drafts(forge, { reason: 'more than a minute of leeway is too much', standard: 'RFC 7519 §4.1.4' }, [
       ['exp-two-minutes-past', 'it expired two minutes ago', { ...past, exp: now - 120 }],
     ]),
-    ...drafts(forge, { reason: 'without "exp" a token is good for ever', standard: 'RFC 9068 §2.2' }, [
+    ...drafts(forge, { reason: 'without "exp" a token is valid forever', standard: 'RFC 9068 §2.2' }, [
       ['exp-missing', '"exp" is missing', { exp: undefined }],
     ]),
     ...drafts(forge, { reason: 'a time is a number', standard: 'RFC 7519 §2' }, [
       ['exp-text', '"exp" is a text of digits', { exp: String(now + 8 * HOUR) }],
     ]),
-    ...drafts(forge, { reason: 'it does not count yet', standard: 'RFC 7519 §4.1.5' }, [
-      ['nbf-future', '"nbf" lies a day ahead', { nbf: now + 24 * HOUR, exp: now + 25 * HOUR }],
+    ...drafts(forge, { reason: 'it is not valid yet', standard: 'RFC 7519 §4.1.5' }, [
+      ['nbf-future', '"nbf" is a day ahead', { nbf: now + 24 * HOUR, exp: now + 25 * HOUR }],
     ]),
   ];
 }
 
 function subjects(forge: Forge): Draft[] {
-  const group = { reason: 'an access token says whom it is about', standard: 'RFC 9068 §2.2' };
+  const group = { reason: 'an access token names its subject', standard: 'RFC 9068 §2.2' };
   return [
     ...drafts(forge, group, [['sub-missing', '"sub" is missing', { sub: undefined }]]),
     {
       id: 'claims-list',
-      description: 'the claims are a list with an object in it, rightly signed',
+      description: 'the claims are a list with an object in it, correctly signed',
       reason: 'the claims are one JSON object',
       standard: 'RFC 7519 §7.2',
       token: forge.seal(encode(forge.header()), encode([forge.claims()])),

@@ -13,10 +13,10 @@ export interface ForgeKey {
 /** Members of a header or of claims; `undefined` removes one. */
 export type Members = Readonly<Record<string, unknown>>;
 
-/** Gives the signature of the first two parts of a token. */
+/** Signs the first two parts of a token. */
 export type Signer = (input: string) => Buffer;
 
-/** What is unusual about a token. */
+/** The deviations of a token. */
 export interface TokenShape {
   readonly header?: Members;
   readonly claims?: Members;
@@ -25,9 +25,9 @@ export interface TokenShape {
 
 /** The test issuer and its attacker: fresh keys, and tokens of any shape. */
 export class Forge {
-  /** In the key set, and signs the good tokens. */
+  /** In the key set; signs the valid tokens. */
   readonly current: ForgeKey;
-  /** In the key set, of the same algorithm: the one that signs after the next rotation. */
+  /** In the key set, of the same algorithm: it signs after the next rotation. */
   readonly next: ForgeKey;
   /** In the key set, of another kind. */
   readonly other: ForgeKey;
@@ -38,8 +38,8 @@ export class Forge {
   private readonly session = uuidv7();
 
   /**
-   * @param issuer the origin that stands in `iss`.
-   * @param algorithm what signs the good tokens.
+   * @param issuer the origin in `iss`.
+   * @param algorithm the algorithm of the valid tokens.
    */
   constructor(
     readonly issuer: string,
@@ -86,36 +86,36 @@ export class Forge {
     };
   }
 
-  /** A token that is good but for its shape. */
+  /** A token that is valid except for its shape. */
   token({ header, claims, signedBy }: TokenShape = {}): string {
     return this.seal(encode(this.header(header)), encode(this.claims(claims)), signedBy);
   }
 
-  /** Signs two parts as they are, whatever they hold. */
+  /** Signs two parts unchanged, with any content. */
   seal(header: string, claims: string, signedBy: Signer = signer(this.current)): string {
     const input = `${header}.${claims}`;
     return `${input}.${signedBy(input).toString('base64url')}`;
   }
 }
 
-/** base64url of JSON, or of bytes or text as they are. */
+/** base64url of JSON, or of unchanged bytes or text. */
 export function encode(value: unknown): string {
   const bytes = typeof value === 'string' || Buffer.isBuffer(value) ? value : JSON.stringify(value);
   return Buffer.from(bytes as string).toString('base64url');
 }
 
-/** The public half as a member of a key set (RFC 7517 §4), with everything that tells what it is for. */
+/** The public half as a member of a key set (RFC 7517 §4), with all members that state its purpose. */
 export function publicJwk({ kid, algorithm, publicKey }: ForgeKey) {
   const { kty = '', ...members } = publicKey.export({ format: 'jwk' });
   return { kty, kid, alg: algorithm, use: 'sig', ...members };
 }
 
-/** Signs with a key, by its own algorithm or by another one that fits its type. */
+/** Signs with a key, by its own algorithm or another one of its type. */
 export function signer({ privateKey, algorithm: own }: ForgeKey, algorithm: string = own): Signer {
   return signWith(privateKey, algorithm);
 }
 
-/** Signs with a private key by an algorithm that fits its type: ES, PS or RS with a number behind. */
+/** Signs with a private key by an algorithm of its type: ES, PS or RS with a number. */
 export function signWith(key: KeyObject, algorithm: string): Signer {
   const hash = `sha${algorithm.slice(2)}`;
   switch (algorithm.slice(0, 2)) {
@@ -133,15 +133,15 @@ export function signWith(key: KeyObject, algorithm: string): Signer {
   }
 }
 
-/** HS256 under a text or bytes that everybody knows. */
+/** HS256 with a publicly known text or bytes as the secret. */
 export function hmac(secret: string | Buffer): Signer {
   return (input) => createHmac('sha256', secret).update(input).digest();
 }
 
 /** The empty signature. */
-export const nobody: Signer = () => Buffer.alloc(0);
+export const noSignature: Signer = () => Buffer.alloc(0);
 
-/** What another signer gives, changed. */
+/** Changes the signature of another signer. */
 export function altered(signedBy: Signer, change: (signature: Buffer) => Buffer): Signer {
   return (input) => change(signedBy(input));
 }

@@ -1,10 +1,10 @@
 import { encode, type Forge, signer } from './forge.js';
 import type { Draft } from './vector.document.js';
 
-/** 2106: more seconds than 32 bits count. */
+/** The year 2106: more seconds than 32 bits can count. */
 const FAR_FUTURE = 2 ** 32;
 
-/** What a verifier accepts. */
+/** Tokens that a verifier accepts. */
 export function goodVectors(forge: Forge): Draft[] {
   const { issuer, audience, next } = forge;
   return [
@@ -31,14 +31,14 @@ export function goodVectors(forge: Forge): Draft[] {
     },
     {
       id: 'unknown-claims',
-      description: 'it has claims that nobody knows, an object among them',
+      description: 'it has unknown claims, an object among them',
       reason: 'unknown claims are ignored, so that an issuer can add some',
       standard: 'RFC 7519 §4',
       token: forge.token({ claims: { 'urn:example:new': { a: [1, null] }, scope: 'read' } }),
     },
     {
       id: 'unknown-header',
-      description: 'its header has a member that nobody knows, and that is not critical',
+      description: 'its header has an unknown member that is not critical',
       reason: 'unknown header members are ignored',
       standard: 'RFC 7515 §4',
       token: forge.token({ header: { 'urn:example:trace': 'x' } }),
@@ -60,14 +60,14 @@ export function goodVectors(forge: Forge): Draft[] {
   ];
 }
 
-/** Where good verifiers differ: shown, not counted. */
+/** Tokens on which correct verifiers differ: shown, not counted. */
 export function debatableVectors(forge: Forge): Draft[] {
   const { now } = forge;
   const claims = JSON.stringify(forge.claims());
   return [
     {
       id: 'kid-missing',
-      description: 'rightly signed, without "kid"',
+      description: 'correctly signed, without "kid"',
       reason: 'trying every key of the set is allowed; tokens of Traffy always have a "kid"',
       standard: 'RFC 7515 §4.1.4',
       token: forge.token({ header: { kid: undefined } }),
@@ -81,14 +81,14 @@ export function debatableVectors(forge: Forge): Draft[] {
     },
     {
       id: 'iat-future',
-      description: '"iat" lies an hour ahead',
-      reason: '"iat" tells the age of a token; "nbf" tells from when it counts',
+      description: '"iat" is an hour ahead',
+      reason: '"iat" is the age of a token; "nbf" is the start of its validity',
       standard: 'RFC 7519 §4.1.6',
       token: forge.token({ claims: { iat: now + 3600 } }),
     },
     {
       id: 'claim-twice',
-      description: '"sub" stands there twice',
+      description: '"sub" occurs twice',
       reason: 'a parser refuses it or takes the last one',
       standard: 'RFC 7519 §4',
       token: forge.seal(encode(forge.header()), encode(`{"sub":"somebody-else",${claims.slice(1)}`)),
@@ -96,14 +96,14 @@ export function debatableVectors(forge: Forge): Draft[] {
     {
       id: 'signature-stray-bits',
       description: 'the last character of the signature has bits set that decode to nothing',
-      reason: 'one token with two spellings is awkward for caches and lists; decoders may take it',
+      reason: 'two encodings of one token are a problem for caches and lists; decoders may accept it',
       standard: 'RFC 4648 §3.5',
       token: withStrayBits(forge.token()),
     },
   ];
 }
 
-/** Another spelling of the last character of a token, which decodes to the same bytes. */
+/** Another encoding of the last character of a token, which decodes to the same bytes. */
 function withStrayBits(token: string): string {
   const alphabet = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_';
   const last = alphabet.indexOf(token.slice(-1));

@@ -2,16 +2,16 @@ import { createServer, type Server } from 'node:http';
 import { REVOCATIONS_MEDIA_TYPE } from '../verify/revocations.gate.js';
 import { ATTACKER_PATHS, ISSUER_PATHS, type Jwks, type VectorDocument } from './vector.document.js';
 
-/** The test issuer, being served. */
+/** The running test issuer. */
 export interface RunningIssuer {
-  /** What was fetched of the attacker's: whoever does that follows URLs that stand in tokens. */
+  /** The attacker's paths that were fetched: the client follows URLs from tokens. */
   readonly fetchedFromTokens: readonly string[];
   close(): Promise<void>;
 }
 
 /**
- * How the issuer of a document is reached: it is served by us, it is already served (by `traffy vectors serve`, or by
- * whoever the issuer belongs to), or its port is taken by something else.
+ * How the issuer of a document is reached: served by this process, already served (by `traffy vectors serve` or by
+ * the owner of the issuer), or its port is taken by another server.
  */
 export type IssuerResult =
   | { readonly state: 'serving'; readonly issuer: RunningIssuer }
@@ -22,10 +22,10 @@ export type IssuerResult =
 type Page = readonly [type: string, body: string];
 
 /**
- * Serves the key set, the metadata (RFC 8414 §3) and the empty revocation feed of a document's issuer where the issuer is an http origin of this
- * machine. Any other origin is served by whoever owns it.
+ * Serves the key set, the metadata (RFC 8414 §3) and the empty revocation feed of a document's issuer, if the issuer
+ * is an http origin of this machine. Its owner must serve any other origin.
  *
- * @param onFetchFromToken is told of each fetch of a URL that only stands in forged tokens.
+ * @param onFetchFromToken receives each fetch of a URL that only forged tokens contain.
  */
 export async function serveIssuer(
   document: VectorDocument,
@@ -62,7 +62,7 @@ export async function serveIssuer(
   }
 }
 
-/** The names of this machine, and the addresses that they stand for; the first of them exists everywhere. */
+/** The names of this machine with their addresses; the first of them exists on every machine. */
 const LOOPBACK: ReadonlyMap<string, readonly string[]> = new Map([
   ['localhost', ['127.0.0.1', '::1']],
   ['127.0.0.1', ['127.0.0.1']],
@@ -92,7 +92,7 @@ function keySet(keys: Jwks): Page {
   return ['application/jwk-set+json', JSON.stringify(keys)];
 }
 
-/** Listens, or leaves it where the machine has no such address: many have no IPv6. */
+/** Listens, unless the machine has no such address: many have no IPv6. */
 async function listen(server: Server | undefined, port: number, host: string): Promise<void> {
   await new Promise<void>((resolve, reject) => {
     server?.once('error', (error: NodeJS.ErrnoException) =>

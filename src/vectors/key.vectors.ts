@@ -2,7 +2,7 @@ import { attackerCertificate } from './attacker.certificate.js';
 import { type Forge, hmac, type Members, publicJwk, signer } from './forge.js';
 import { ATTACKER_PATHS, type Draft } from './vector.document.js';
 
-/** Tokens signed by a key that is not the one of the set that `kid` names: to be refused. */
+/** Tokens signed by another key than the one that `kid` names: to be refused. */
 export function keyVectors(forge: Forge): Draft[] {
   return [...wrongKey(forge), ...hostileKeyId(forge), ...keyInTheToken(forge)];
 }
@@ -22,7 +22,7 @@ function wrongKey(forge: Forge): Draft[] {
     {
       id: 'wrong-key-without-kid',
       description: 'signed by a key of an attacker, without "kid"',
-      reason: 'the signature is of no key of the set',
+      reason: 'the signature is not of a key of the set',
       standard,
       token: forge.token({ header: { kid: undefined }, signedBy: byAttacker }),
     },
@@ -43,7 +43,7 @@ function wrongKey(forge: Forge): Draft[] {
   ];
 }
 
-/** Values of `kid` that do harm where they get into a file name, a query or a lookup. */
+/** Values of `kid` that are dangerous in a file name, a query or a lookup. */
 function hostileKeyId(forge: Forge): Draft[] {
   const { attacker, current } = forge;
   const byAttacker = signer(attacker);
@@ -79,7 +79,7 @@ function hostileKeyId(forge: Forge): Draft[] {
     },
     {
       id: 'kid-list',
-      description: '"kid" is a list with the right id, rightly signed',
+      description: '"kid" is a list with the right id, correctly signed',
       reason: '"kid" is a string',
       standard: 'RFC 7515 §4.1.4',
       token: forge.token({ header: { kid: [current.kid] } }),
@@ -101,7 +101,7 @@ function hostileKeyId(forge: Forge): Draft[] {
   ];
 }
 
-/** Tokens that bring their own key along, and are rightly signed by it. */
+/** Tokens that contain their own key and are correctly signed by it. */
 function keyInTheToken(forge: Forge): Draft[] {
   const { attacker, issuer, now } = forge;
   const reason = 'keys come from the issuer that you configured, never from a token';

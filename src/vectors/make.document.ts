@@ -9,9 +9,9 @@ import { keyVectors } from './key.vectors.js';
 import { DOCUMENT_TTL, TOKEN_TTL, type Draft, type Vector, type VectorDocument } from './vector.document.js';
 
 /**
- * Makes every token of the catalogue. The private keys stay with the forge, and are gone when it is.
+ * Creates all tokens of the catalogue. The private keys exist only in the forge.
  *
- * @returns a document that is good for {@link DOCUMENT_TTL} seconds.
+ * @returns a document that is valid for {@link DOCUMENT_TTL} seconds.
  */
 export async function makeDocument(forge: Forge): Promise<VectorDocument> {
   const { issuer, audience, algorithm } = forge;
@@ -28,7 +28,7 @@ export async function makeDocument(forge: Forge): Promise<VectorDocument> {
     issuer,
     audience,
     algorithm,
-    // The one in use last: a verifier that takes the first key without looking fails at once.
+    // The current key is last: a verifier that uses the first key without checking fails immediately.
     jwks: { keys: [other, next, current].map(publicJwk) },
     revocations: emptyFeed(forge),
     attacker: {
@@ -54,7 +54,7 @@ function expecting(expected: Vector['expected']): (draft: Draft) => Vector {
   });
 }
 
-/** Signed once, because the key is gone when the document is served. */
+/** Signed once, because the key does not exist any more when the document is served. */
 function emptyFeed(forge: Forge): string {
   const payload: RevocationsPayload = {
     iss: forge.issuer,

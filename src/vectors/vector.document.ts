@@ -1,41 +1,43 @@
 import { z } from 'zod';
 import { SIGNING_ALGORITHMS } from '../../config/auth.config.js';
 
-/** Seconds that the verdicts of a document stay right: after that the good tokens expire. */
+/** Seconds for which the verdicts of a document are correct: after that the valid tokens expire. */
 export const DOCUMENT_TTL = 4 * 3600;
-/** Seconds that the good tokens live, and what else is signed: a little longer than that. */
+/** The lifetime of the valid tokens and of other signed documents in seconds: a little longer than that. */
 export const TOKEN_TTL = DOCUMENT_TTL + 300;
 
 const jwks = z.strictObject({ keys: z.array(z.looseObject({ kid: z.string(), kty: z.string() })) });
 
 const vector = z.strictObject({
-  /** Names it in reports, and stays the same from version to version. */
+  /** Identifies it in reports; the same in all versions. */
   id: z.string(),
-  /** What is special about the token. */
+  /** The deviation of the token. */
   description: z.string(),
-  /** `may`: good verifiers differ, so it is shown but not counted. */
+  /** `may`: correct verifiers differ, so it is shown but not counted. */
   expected: z.enum(['accept', 'refuse', 'may']),
-  /** Why a verifier must do so. */
+  /** The reason for the verdict. */
   reason: z.string(),
-  /** Where that is written. */
+  /** The standard that requires it. */
   standard: z.string(),
   token: z.string(),
 });
 
-/** Tokens of a test issuer, each with the verdict that a service must reach. Nothing in it is secret. */
+/** Tokens of a test issuer, each with the expected verdict of a service. Contains no secrets. */
 export const vectorDocumentSchema = z.strictObject({
   created_at: z.iso.datetime(),
-  /** From then on the good tokens are expired: make the document anew. */
+  /** When the valid tokens expire: create the document again after that. */
   good_until: z.iso.datetime(),
   issuer: z.string(),
   audience: z.string(),
-  /** What the good tokens are signed with. */
+  /** The signing algorithm of the valid tokens. */
   algorithm: z.enum(SIGNING_ALGORITHMS),
   /** The public keys of the test issuer (RFC 7517). */
   jwks,
-  /** What the test issuer says is revoked: nothing, signed, for verifiers that read the feed. Until the good tokens expire. */
+  /**
+   * The signed, empty revocation feed of the test issuer, for verifiers that read it. Valid until the tokens expire.
+   */
   revocations: z.string(),
-  /** What the URLs lead to that an attacker writes into tokens: a key set, and a certificate in PEM. */
+  /** The targets of the URLs that an attacker writes into tokens: a key set, and a certificate in PEM. */
   attacker: z.strictObject({ jwks, certificate: z.string() }),
   vectors: z.array(vector).min(1),
 });
@@ -44,10 +46,10 @@ export type VectorDocument = z.infer<typeof vectorDocumentSchema>;
 export type Vector = z.infer<typeof vector>;
 export type Jwks = z.infer<typeof jwks>;
 
-/** A vector of the catalogue, before it is told which verdict its list stands for. */
+/** A vector of the catalogue, without the verdict of its list. */
 export type Draft = Omit<Vector, 'expected'>;
 
-/** Where the test issuer serves what services ask for. */
+/** The paths of the test issuer that services fetch. */
 export const ISSUER_PATHS = {
   jwks: '/.well-known/jwks.json',
   metadata: '/.well-known/oauth-authorization-server',
@@ -55,7 +57,7 @@ export const ISSUER_PATHS = {
   revocations: '/.well-known/revocations',
 } as const;
 
-/** Where the URLs lead to that stand in forged tokens. A verifier never goes there. */
+/** The targets of the URLs in forged tokens. A verifier must never fetch them. */
 export const ATTACKER_PATHS = {
   jwks: '/attacker/jwks.json',
   certificate: '/attacker/certificate.pem',

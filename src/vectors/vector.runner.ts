@@ -1,25 +1,25 @@
 import pLimit from 'p-limit';
 import type { Vector, VectorDocument } from './vector.document.js';
 
-/** What a service made of a token; an answer that is neither yes nor no is no verdict. */
-export type Verdict = 'accepted' | 'refused' | 'no verdict';
+/** The verdict of a service on a token; any other answer is no verdict. */
+type Verdict = 'accepted' | 'refused' | 'no verdict';
 
-/** What a service made of one token. */
-export interface Finding extends Omit<Vector, 'token'> {
+/** The result for one token. */
+interface Finding extends Omit<Vector, 'token'> {
   readonly got: Verdict;
-  /** The status of its answer, or why there was none. */
+  /** The status of the answer, or why there was none. */
   readonly answer: string;
 }
 
 export interface RunReport {
-  /** Tokens that counted. */
+  /** The number of tokens that count. */
   readonly sent: number;
   readonly wrong: readonly Finding[];
-  /** Tokens about which good verifiers differ. */
+  /** Tokens on which correct verifiers differ. */
   readonly not_counted: readonly Finding[];
 }
 
-/** Where the tokens go. */
+/** The URL that receives the tokens. */
 export interface Target {
   readonly url: URL;
   /** The header field that carries the bare token; null for `Authorization: Bearer`. */
@@ -28,22 +28,25 @@ export interface Target {
 
 /** Milliseconds for one answer. */
 const ANSWER_TIMEOUT = 5000;
-/** A few at once, so that a service that hangs at each token is through in two minutes. */
+/** A few concurrently, so that a service that hangs on every token is tested within two minutes. */
 const CONCURRENCY = 4;
-/** RFC 6750 §3.1: how a service refuses. */
+/** RFC 6750 §3.1: the statuses of a refusal. */
 const REFUSALS: readonly number[] = [400, 401, 403];
 
-/** Asks without a token. Only if that is 401 do answers to tokens mean anything; otherwise this says what is wrong. */
+/**
+ * Sends a request without a token. The answers to tokens are meaningful only if it gets 401; otherwise returns the
+ * problem.
+ */
 export async function findTargetProblem(target: Target): Promise<string | null> {
   const { status, answer } = await ask(target, null);
   const { href } = target.url;
   if (status === 401) return null;
   if (status === null) return `${href} cannot be reached: ${answer}`;
   if (isSuccess(status)) return `${href} answers ${status} without a token: it is not protected`;
-  return `${href} answers ${answer} without a token, where a protected URL answers 401`;
+  return `${href} answers ${answer} without a token, but a protected URL answers 401`;
 }
 
-/** Sends every token of a document to a protected URL. Takes two minutes at most. */
+/** Sends all tokens of a document to a protected URL. Takes at most two minutes. */
 export async function runVectors(document: VectorDocument, target: Target): Promise<RunReport> {
   const limit = pLimit(CONCURRENCY);
   const findings = await limit.map(document.vectors, ({ token, ...vector }) => judge(target, vector, token));
@@ -70,7 +73,7 @@ function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
 }
 
-/** @returns the status, null if there was no answer, and a text for people. */
+/** @returns the status, null without an answer, and a text for reports. */
 async function ask(
   { url, header }: Target,
   token: string | null,
@@ -79,9 +82,9 @@ async function ask(
     token === null ? {} : header === null ? { authorization: `Bearer ${token}` } : { [header]: token };
   try {
     const reply = await fetch(url, {
-      // A redirect is no verdict, and where it leads a token has no business.
+      // A redirect is no verdict, and the token must not be sent to its target.
       redirect: 'manual',
-      // A service may close the connection behind a refusal: the next token must not be lost with it.
+      // A service may close the connection after a refusal: the next token must not be lost with it.
       headers: { ...credential, connection: 'close' },
       signal: AbortSignal.timeout(ANSWER_TIMEOUT),
     });

@@ -6,21 +6,21 @@ import {
   type SignatureAlgorithm,
 } from './compact-jws.js';
 
-/** What an access token must say (RFC 9068). */
+/** The required contents of an access token (RFC 9068). */
 export interface AccessTokenRules {
-  /** Exactly the `iss`. */
+  /** The exact `iss`. */
   readonly issuer: string;
-  /** One of the `aud`. */
-  readonly audience: string;
-  /** What it may be signed with; by default any of ours. */
+  /** A member of `aud`; null for any. */
+  readonly audience: string | null;
+  /** The accepted signing algorithms; by default all of ours. */
   readonly algorithms?: readonly SignatureAlgorithm[];
 }
 
-/** The claims of an access token of ours. Times are in seconds since the epoch. */
+/** The claims of an access token of Traffy. Times are in seconds since the epoch. */
 export interface AccessTokenClaims {
   readonly iss: string;
   readonly aud: string | readonly string[];
-  /** The user's id: never given to anybody else. */
+  /** The user's id: never assigned to another user. */
   readonly sub: string;
   /** The session's id. */
   readonly sid: string;
@@ -29,9 +29,9 @@ export interface AccessTokenClaims {
   readonly iat: number;
   readonly nbf: number;
   readonly exp: number;
-  /** When the person last proved who they are. */
+  /** When the user last authenticated. */
   readonly auth_time: number;
-  /** How (RFC 8176). */
+  /** The methods (RFC 8176). */
   readonly amr: readonly string[];
 }
 
@@ -46,17 +46,17 @@ export type GateResult =
     }
   | { readonly ok: false; readonly refusal: GateRefusal };
 
-/** Longer than any token of ours, and short enough to look at. */
+/** Longer than any token of Traffy, and short enough to parse cheaply. */
 const TOKEN_MAX = 8192;
-/** Users and sessions are named by UUIDs; anything else never reaches a query. */
+/** User and session ids are UUIDs; other values never reach a query. */
 const UUID = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** RFC 9068 §4: the media type with or without its prefix, in any case. */
 const TYPE = /^(?:application\/)?at\+jwt$/i;
 
 /**
- * Looks at an access token before any key is fetched or any signature computed: the grammar, the header, the
- * claims and the key id. What it lets through still has to be verified under the key that `kid` names, with the
- * one algorithm that this key serves, and against the clock (`checkTimes`).
+ * Checks an access token before any key is fetched or signature computed: the grammar, the header, the claims and the
+ * key id. The caller must still verify it with the key that `kid` names, with the one algorithm of that key, and
+ * against the clock (`checkTimes`).
  */
 export function inspectAccessToken(token: string, rules: AccessTokenRules): GateResult {
   const { algorithms = SIGNATURE_ALGORITHMS } = rules;
@@ -69,10 +69,10 @@ export function inspectAccessToken(token: string, rules: AccessTokenRules): Gate
 }
 
 /**
- * Whether a token is good at a time (RFC 7519 §4.1.4, §4.1.5); null if it is.
+ * Checks the times of a token (RFC 7519 §4.1.4, §4.1.5); null if it is valid.
  *
- * @param now seconds since the epoch, of the clock that decides.
- * @param tolerance seconds that this clock may differ from the one that the token was stamped by.
+ * @param now seconds since the epoch, of the verifier's clock.
+ * @param tolerance seconds that this clock may differ from the issuer's.
  */
 export function checkTimes(
   { exp, nbf }: Pick<AccessTokenClaims, 'exp' | 'nbf'>,
@@ -87,7 +87,7 @@ function inspectClaims(claims: Members, rules: AccessTokenRules): GateRefusal | 
   if (claims['iss'] !== rules.issuer) return 'wrong_issuer';
   const audiences = [claims['aud']].flat();
   if (!audiences.every((audience) => typeof audience === 'string')) return 'wrong_audience';
-  if (!audiences.includes(rules.audience)) return 'wrong_audience';
+  if (rules.audience !== null && !audiences.includes(rules.audience)) return 'wrong_audience';
   const ids = ['sub', 'sid'].every((name) => isId(claims[name]));
   const texts = ['jti', 'client_id'].every((name) => isText(claims[name]));
   const times = ['iat', 'nbf', 'exp', 'auth_time'].every((name) => Number.isSafeInteger(claims[name]));

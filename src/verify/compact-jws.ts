@@ -1,20 +1,20 @@
-/** The algorithms that tokens of ours are signed with; each key serves exactly one (RFC 8725 §3.1). */
+/** The signing algorithms of our tokens; each key serves exactly one (RFC 8725 §3.1). */
 export type SignatureAlgorithm = 'ES256' | 'PS256' | 'RS256';
 
 export const SIGNATURE_ALGORITHMS: readonly SignatureAlgorithm[] = ['ES256', 'PS256', 'RS256'];
 
-/** What is wrong with a compact JWS before anybody looks at what it says. */
+/** The flaw of a compact JWS, before its payload is read. */
 export type CompactRefusal =
   'malformed' | 'critical_header' | 'wrong_algorithm' | 'wrong_type' | 'bad_key_id';
 
 export type Members = Readonly<Record<string, unknown>>;
 
-/** How a compact JWS of a kind must look. */
+/** The rules for one kind of compact JWS. */
 export interface CompactRules {
-  /** What `typ` must match: each kind has a type of its own, so that none can pass as another (RFC 8725 §3.11). */
+  /** The pattern of `typ`: each kind has its own type, so that none is accepted as another (RFC 8725 §3.11). */
   readonly type: RegExp;
   readonly algorithms: readonly SignatureAlgorithm[];
-  /** Characters that it may have. */
+  /** The maximum of characters. */
   readonly maxLength: number;
 }
 
@@ -27,14 +27,14 @@ export type CompactResult =
     }
   | { readonly ok: false; readonly refusal: CompactRefusal };
 
-/** Nothing that could be a path, a query or a name of a prototype's member. */
+/** Excludes paths, queries and members of a prototype. */
 export const KEY_ID = /^(?!__)[A-Za-z0-9._-]{1,128}$/;
 const UTF8 = new TextDecoder('utf-8', { fatal: true, ignoreBOM: true });
 
 /**
- * Reads the grammar and the header of a compact JWS, before any key is fetched or any signature computed.
+ * Checks the grammar and the header of a compact JWS, before any key is fetched or signature computed.
  *
- * `jku`, `x5u`, `jwk` and `x5c` are never looked at; names that stand twice count as the last, in every parser here.
+ * `jku`, `x5u`, `jwk` and `x5c` are never used; of a duplicate name the last one counts, in every parser here.
  */
 export function inspectCompact(token: string, rules: CompactRules): CompactResult {
   if (token.length > rules.maxLength) return refuse('malformed');
@@ -46,7 +46,7 @@ export function inspectCompact(token: string, rules: CompactRules): CompactResul
   const payload = parseObject(encodedPayload);
   if (!header || !payload) return refuse('malformed');
   const { alg, kid, typ } = header;
-  // No extension is understood, so none may be critical (RFC 7515 §4.1.11); b64 is one (RFC 7797).
+  // No extension is supported, so none may be critical (RFC 7515 §4.1.11); b64 is one (RFC 7797).
   if ('crit' in header || 'b64' in header) return refuse('critical_header');
   const algorithm = rules.algorithms.find((allowed) => allowed === alg);
   if (algorithm === undefined) return refuse('wrong_algorithm');
@@ -60,8 +60,8 @@ function refuse(refusal: CompactRefusal): CompactResult {
 }
 
 /**
- * Whether a part is base64url, not empty, and the one spelling of its bytes: the last character can carry stray bits, and
- * what is no base64url is passed over in decoding. No regular expression: on the megabytes of a feed one can use up its stack.
+ * Whether a part is non-empty base64url in its canonical encoding: the last character can have stray bits, and
+ * decoding skips invalid characters. No regular expression: on a feed of megabytes it could exhaust the stack.
  */
 function isCanonical(part: string): boolean {
   return part !== '' && Buffer.from(part, 'base64url').toString('base64url') === part;

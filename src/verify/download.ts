@@ -1,4 +1,4 @@
-/** The global `fetch`, or one that behaves like it. */
+/** The global `fetch`, or a compatible function. */
 export type Fetch = typeof globalThis.fetch;
 
 export interface Download {
@@ -7,12 +7,12 @@ export interface Download {
   readonly text: string;
 }
 
-/** Milliseconds without another try after a failed one: whoever comes meanwhile gets the same failure. */
+/** Milliseconds without another attempt after a failure: callers in that time get the same failure. */
 const PAUSE_AFTER_FAILURE = 1_000;
-/** Milliseconds for a whole answer. */
+/** Milliseconds for a complete answer. */
 export const TIMEOUT = 5_000;
 
-/** Reads one document of the issuer, within limits of time and size, and never as fast as requests come in. */
+/** Reads one document of the issuer, within limits of time and size, and rate-limited independently of requests. */
 export class Source {
   private failure: { readonly at: number; readonly error: unknown } | null = null;
 
@@ -23,8 +23,8 @@ export class Source {
   ) {}
 
   /**
-   * @param use makes something of the answer; if it throws, that is a failure of the source too.
-   * @throws whatever kept it from being read to its end, a status other than 200 and 304 included.
+   * @param use processes the answer; if it throws, the read has failed too.
+   * @throws the reason why it could not be read completely, including any status other than 200 and 304.
    */
   async read<T>(
     url: string,
@@ -48,7 +48,7 @@ export class Source {
     headers: Readonly<Record<string, string>>,
     signal: AbortSignal,
   ): Promise<Download> {
-    // A redirect could lead anywhere; keys and revocations come from where the operator said.
+    // No redirects: they could lead anywhere. Keys and revocations come from the configured URLs.
     const response = await this.fetch(url, { headers: { ...headers }, signal, redirect: 'manual' });
     if (response.status !== 200 && response.status !== 304) {
       await response.body?.cancel();
@@ -71,13 +71,14 @@ export class Source {
 }
 
 /**
- * Milliseconds for which an answer may go on being used (RFC 9111 §5.2.2.1), less what it spent in caches on its way.
+ * Milliseconds for which an answer is fresh (RFC 9111 §5.2.2.1), minus its age in caches.
  *
- * @param fallback where the answer does not say.
+ * @param fallback if the answer does not say.
  */
 export function freshFor(headers: Headers, fallback: number): number {
-  const maxAge = /(?:^|[\s,])max-age=(\d{1,9})/i.exec(headers.get('cache-control') ?? '')?.[1];
+  const maxAge = /(?:^|[ \t,])max-age=(\d{1,9})/i.exec(headers.get('cache-control') ?? '')?.[1];
   if (maxAge === undefined) return fallback;
   const age = /^\d{1,9}$/.exec(headers.get('age') ?? '')?.[0] ?? '0';
+  // Safe text: the patterns allow digits only.
   return Math.max(0, Number(maxAge) - Number(age)) * 1000;
 }

@@ -11,7 +11,7 @@ interface Title {
   readonly title: string;
 }
 
-/** The codes that the issuer itself answers with: a client needs to know one set of them. */
+/** The codes of the issuer itself: a client needs to know only one set. */
 const INVALID: Title = { code: 'credential_invalid', title: 'The credential is not valid' };
 const TITLES: Readonly<Partial<Record<RefusalCode, Title>>> = {
   missing: { code: 'authentication_required', title: 'Sign-in is required' },
@@ -20,7 +20,7 @@ const TITLES: Readonly<Partial<Record<RefusalCode, Title>>> = {
 };
 const UNDECIDED: Title = { code: 'service_unavailable', title: 'Temporarily unavailable' };
 
-/** How a refusal is answered over HTTP: a problem (RFC 9457), with a challenge (RFC 6750) or a time to come back. */
+/** The HTTP reply to a refusal: a problem (RFC 9457), with a challenge (RFC 6750) or a `Retry-After`. */
 export function problemReply(error: TokenRefused | Undecided): ProblemReply {
   const isVerdict = error instanceof TokenRefused;
   const { code, title } = isVerdict ? (TITLES[error.code] ?? INVALID) : UNDECIDED;
@@ -38,8 +38,9 @@ export function problemReply(error: TokenRefused | Undecided): ProblemReply {
       title,
       status: error.status,
       detail: isVerdict
-        ? `${error.message[0]?.toUpperCase()}${error.message.slice(1)}.`
-        : 'Whether the token is good cannot be told now.',
+        ? // Safe text: the messages are our own.
+          `${error.message[0]?.toUpperCase()}${error.message.slice(1)}.`
+        : 'The token cannot be verified at the moment. Try again.',
       code,
       ...(isVerdict && { action: error.action }),
     }),

@@ -1,45 +1,45 @@
-/** The part of its life after which something is read again in the background, before anybody has to wait for it. */
+/** The part of the lifetime after which a value is refreshed in the background, before a caller must wait for it. */
 const AHEAD = 0.8;
 
 /**
- * Keeps something remote fresh without a timer: whoever uses it makes it be read again, in the background when it
- * grows old, and waiting when it is too old. One reading at a time, shared by all who come meanwhile.
+ * Keeps a remote value fresh without a timer: callers trigger a refresh, in the background when the value is old, and
+ * wait when it is too old. Single flight: concurrent callers share one read.
  */
 export class Renewal {
   private readAt = Number.NEGATIVE_INFINITY;
   private life = 0;
   private running: Promise<void> | null = null;
 
-  /** @param read gives the milliseconds for which what it read is fresh. */
+  /** @param read returns the milliseconds for which the value is fresh. */
   constructor(
     private readonly read: () => Promise<number>,
     private readonly report: (error: unknown) => void,
   ) {}
 
-  /** @throws what kept it from being read, if it is too old. */
+  /** @throws the reason why it could not be read, if the value is too old. */
   async keepFresh(): Promise<void> {
-    // By the monotonic clock: a step of the machine's clock must not make anything fresh for ever.
+    // By the monotonic clock: a change of the wall clock must not keep a value fresh forever.
     const age = performance.now() - this.readAt;
     if (age < this.life * AHEAD) return;
     const renewing = this.renew();
     if (age >= this.life) await renewing;
-    // Nobody waits for it; who has to, later, tries again.
+    // No caller waits for it; one that must wait later tries again.
     else renewing.catch(() => undefined);
   }
 
-  /** Reads it now, unless that is under way. */
+  /** Reads the value now, or joins a read in progress. */
   renew(): Promise<void> {
     this.running ??= this.start();
     return this.running;
   }
 
-  /** Reads it in a reading that begins from now on: one that is under way may have been answered before. */
+  /** Reads the value in a new read: one in progress may have been answered earlier. */
   async renewAfresh(): Promise<void> {
     await this.running?.catch(() => undefined);
     await this.renew();
   }
 
-  /** Makes the next user wait for a new reading. */
+  /** Makes the next caller wait for a new read. */
   invalidate(): void {
     this.readAt = Number.NEGATIVE_INFINITY;
   }

@@ -2,7 +2,7 @@ import type { AccessTokenClaims } from './access-token.gate.js';
 import { TokenRefused, Undecided } from './verify.errors.js';
 import { type ProblemReply, problemReply } from './problem.reply.js';
 
-/** Whatever has header fields: a `Request` of fetch, or a request of Node.js. */
+/** A request with headers: a `Request` of fetch, or a request of Node.js. */
 export interface RequestLike {
   readonly headers:
     { get(name: 'authorization'): string | null } | { readonly authorization?: string | undefined };
@@ -16,7 +16,7 @@ export type ProtectedHandler<Rest extends unknown[]> = (
 
 export type RequestHandler<Rest extends unknown[]> = (request: Request, ...rest: Rest) => Promise<Response>;
 
-/** Middleware of Express, of Connect, and of whatever else calls `(request, response, next)`. */
+/** Middleware of Express, Connect and compatible servers: `(request, response, next)`. */
 export type ConnectMiddleware = (
   request: RequestLike,
   response: ConnectResponse,
@@ -29,7 +29,7 @@ interface ConnectResponse {
   end(body: string): unknown;
 }
 
-/** A hook of Fastify, for `onRequest` or any later one before the handler. */
+/** A hook of Fastify, for `onRequest` or a later one before the handler. */
 export type FastifyHook = (request: RequestLike, reply: FastifyReply, done: (error?: Error) => void) => void;
 
 interface FastifyReply {
@@ -46,9 +46,9 @@ const BEARER = /^bearer(?=[ \t]|$) */i;
 const claimsByRequest = new WeakMap<object, AccessTokenClaims>();
 
 /**
- * The claims of a request that passed `express()` or `fastify()`: what `request.auth` holds, with its type.
+ * The claims of a request that passed `express()` or `fastify()`: the typed value of `request.auth`.
  *
- * @throws Error on a request that did not: the route is not protected.
+ * @throws Error for a request that did not: the route is not protected.
  */
 export function claimsOf(request: object): AccessTokenClaims {
   const claims = claimsByRequest.get(request);
@@ -56,7 +56,7 @@ export function claimsOf(request: object): AccessTokenClaims {
   return claims;
 }
 
-/** The bearer token in the Authorization of a request; null if there is none. */
+/** The bearer token in the Authorization of a request; null without one. */
 export function tokenOf({ headers }: RequestLike): string | null {
   const authorization = isFetchHeaders(headers) ? headers.get('authorization') : headers.authorization;
   const scheme = BEARER.exec(authorization ?? '');
@@ -84,7 +84,7 @@ export function connectMiddleware(verifyRequest: VerifyRequest): ConnectMiddlewa
     });
 }
 
-/** With a callback: after a hook that returns a promise Fastify may go on to the handler while the answer is on its way. */
+/** With a callback: after a hook that returns a promise, Fastify may run the handler while the answer is being sent. */
 export function fastifyHook(verifyRequest: VerifyRequest): FastifyHook {
   return (request, reply, done) =>
     void passOrAnswer(verifyRequest, request, done, ({ status, headers, body }) => {
@@ -110,14 +110,14 @@ async function passOrAnswer(
   return answer(outcome.refusal);
 }
 
-/** What becomes of a request: the claims, which it then carries, or how it is answered. */
+/** The result for a request: the claims, which it then carries, or the answer. */
 type Outcome = { readonly claims: AccessTokenClaims } | { readonly refusal: ProblemReply };
 
 async function judge(verifyRequest: VerifyRequest, request: RequestLike): Promise<Outcome> {
   try {
     const claims = await verifyRequest(request);
     claimsByRequest.set(request, claims);
-    // Where Express and its kind look for it; a Request of fetch is left as it is.
+    // Where Express and compatible servers expect it; a Request of fetch is not changed.
     if (!isFetchHeaders(request.headers)) Object.assign(request, { auth: claims });
     return { claims };
   } catch (error) {

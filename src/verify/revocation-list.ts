@@ -1,25 +1,28 @@
 import type { AccessTokenClaims } from './access-token.gate.js';
 import type { RevocationEntry } from './revocations.gate.js';
 
-/** Which tokens of somebody are dead: those stamped before a time. Kept until the last of them has expired. */
+/** Revoked tokens of one user: those issued before a time. Kept until the last of them has expired. */
 interface CutOff {
   readonly before: number;
   readonly exp: number;
 }
 
-/** Entries kept one by one. With more, everything issued so far counts as dead, which costs each client a refresh. */
+/**
+ * The maximum of single entries. With more, all tokens issued so far count as revoked, which costs each client one
+ * refresh.
+ */
 const ENTRIES_MAX = 200_000;
 
-/** What is known to be dead, bounded in memory. It only grows by what is taken in, and shrinks by time alone. */
+/** The known revocations, in bounded memory. Entries leave only by expiry. */
 export class RevocationList {
-  /** Ends of sessions, by session id, with when the entry can be forgotten. */
+  /** Ended sessions by id, with the expiry of the entry. */
   private readonly ended = new Map<string, number>();
   private readonly cutOffs = new Map<string, CutOff>();
 
   /**
-   * Takes in entries of the feed.
+   * Adds entries of the feed.
    *
-   * @param at when they were true, in seconds since the epoch.
+   * @param at the time of the feed, in seconds since the epoch.
    */
   take(entries: readonly RevocationEntry[], at: number): void {
     for (const entry of entries) {
@@ -29,13 +32,16 @@ export class RevocationList {
     if (this.ended.size + this.cutOffs.size > ENTRIES_MAX) this.fold(at);
   }
 
-  /** Forgets what concerns expired tokens only. */
+  /** Deletes entries that concern expired tokens only. */
   forget(now: number): void {
     for (const [sid, exp] of this.ended) if (exp < now) this.ended.delete(sid);
     for (const [owner, { exp }] of this.cutOffs) if (exp < now) this.cutOffs.delete(owner);
   }
 
-  /** Whether a token is dead, and what then helps; null if it is not. A cut-off leaves the session alive. */
+  /**
+   * Whether a token is revoked, and the action that helps; null if it is not. A revoked-before time leaves the
+   * session live.
+   */
   judge({ sid, sub, iat }: AccessTokenClaims): 'login' | 'refresh' | null {
     if (this.ended.has(sid)) return 'login';
     const owners = [`sid:${sid}`, `sub:${sub}`, EVERYBODY];

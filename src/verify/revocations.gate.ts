@@ -1,20 +1,20 @@
 import { inspectCompact, type Members, type SignatureAlgorithm } from './compact-jws.js';
 
-/** The media type of the feed, and, without its prefix, the `typ` in its header (RFC 7515 §4.1.9). */
+/** The media type of the feed and, without its prefix, the `typ` in its header (RFC 7515 §4.1.9). */
 export const REVOCATIONS_MEDIA_TYPE = 'application/revocations+jwt';
 export const REVOCATIONS_TYPE = 'revocations+jwt';
 
 /**
- * Access tokens that are dead although they have not expired. Times are in seconds since the epoch; after `exp` none
- * of these tokens is good any more, the clock tolerance of verifiers included, and the entry can be forgotten.
+ * Revoked access tokens that have not expired. Times are in seconds since the epoch; after `exp` none of these tokens
+ * is valid, including the clock tolerance of verifiers, and the entry can be deleted.
  *
- * | members | dead is |
+ * | members | what is revoked |
  * | --- | --- |
  * | `sid` | every token of this session: it has ended |
  * | `sid`, `before` | tokens of this session with an `iat` less than `before` |
  * | `sub`, `before` | tokens of this user with an `iat` less than `before` |
- * | `before` | everybody's tokens with an `iat` less than `before` |
- * | `keys` | what a key signed that was revoked: read the key set again |
+ * | `before` | tokens of all users with an `iat` less than `before` |
+ * | `keys` | all tokens of a revoked key: read the key set again |
  */
 export type RevocationEntry =
   | { readonly sid: string; readonly exp: number }
@@ -23,16 +23,19 @@ export type RevocationEntry =
   | { readonly before: number; readonly exp: number }
   | { readonly keys: true; readonly exp: number };
 
-/** What the feed says: all that is dead, or, after a cursor, what became so since. */
+/** The payload of the feed: all revocations or, after a cursor, the new ones. */
 export interface RevocationsPayload {
   readonly iss: string;
-  /** When it was true. */
+  /** The time of the document. */
   readonly iat: number;
-  /** After this it must not be believed: how long an old copy can hide a revocation. */
+  /** It must not be used after this time: bounds how long an old copy can hide a revocation. */
   readonly exp: number;
-  /** The cursor that this answers; null where all is told. In answer to another one, it would hide what came before. */
+  /**
+   * The cursor that this answers; null if it is complete. As an answer to another cursor, it would hide earlier
+   * entries.
+   */
   readonly since: string | null;
-  /** Where to go on. Opaque. */
+  /** The cursor for the next request. Opaque. */
   readonly cursor: string;
   readonly entries: readonly RevocationEntry[];
 }
@@ -45,13 +48,13 @@ export interface RevocationsRules {
 /** The kinds of entries, by the names of their members, sorted. */
 const SHAPES = new Set(['exp,sid', 'before,exp,sid', 'before,exp,sub', 'before,exp', 'exp,keys']);
 const TYPE = /^(?:application\/)?revocations\+jwt$/i;
-/** Above what the service puts into one. */
+/** More than the service puts into one document. */
 export const FEED_MAX_BYTES = 8 * 1024 * 1024;
 const CURSOR = /^[A-Za-z0-9_-]{1,64}$/;
 
 /**
- * Looks at a copy of the feed before its signature is verified; null where it is none of the issuer's. An entry that
- * is not understood makes all of it unusable: it may say that a token is dead.
+ * Checks a copy of the feed before its signature is verified; null if it is not from the issuer. An entry of an
+ * unknown kind makes the whole copy unusable: it may revoke a token.
  */
 export function inspectRevocations(
   document: string,

@@ -23,35 +23,35 @@ export interface RevocationsOptions extends RevocationsRules {
   readonly report: (error: unknown) => void;
 }
 
-/** Milliseconds between two polls where the feed does not say, and the bounds of what it may say. */
+/** Milliseconds between two polls by default, and the bounds for the value of the feed. */
 const POLL = { default: 10_000, least: 1_000, most: 60_000 };
-/** Milliseconds for which the issuer lets all who ask share one look. */
+/** Milliseconds for which the issuer shares one read of the database among all clients. */
 const SHARED = 1_000;
 
-/** The newest copy of the feed that was believed. */
+/** The newest accepted copy of the feed. */
 interface Newest {
   readonly iat: number;
   readonly exp: number;
-  /** When it was asked for, by the monotonic clock. */
+  /** When it was requested, by the monotonic clock. */
   readonly askedAt: number;
 }
 
-/** What the feed was asked. */
+/** A request to the feed. */
 interface Question {
   readonly url: string;
-  /** From where on; null for all. */
+  /** The cursor to start from; null for all. */
   readonly cursor: string | null;
   /** By the monotonic clock. */
   readonly askedAt: number;
 }
 
 /**
- * What the issuer's feed says is dead. Polled by whoever verifies, as often as the feed's `max-age` asks; after the
- * first copy only for what is new.
+ * The revocations in the issuer's feed. Verifications trigger polls, as often as the feed's `max-age` says; after the
+ * first copy only for new entries.
  *
- * A token stops working here within `max-age` (10 s) and the time of one request after it was revoked. An old copy,
- * from whatever cache or attacker, can never undo what was heard, and is believed until its signed `exp` at most. What
- * is new since another cursor than the one asked for is no answer: it would leave out what came before.
+ * A token is refused within `max-age` (10 s) and the time of one request after its revocation. An old copy, from any
+ * cache or attacker, can never undo a known revocation, and is used until its signed `exp` at most. New entries since
+ * another cursor than the requested one are refused: they would omit earlier ones.
  */
 export class Revocations {
   private readonly list = new RevocationList();
@@ -68,9 +68,9 @@ export class Revocations {
   }
 
   /**
-   * Whether a token is dead, and what then helps; null if it is not.
+   * Whether a token is revoked, and the action that helps; null if it is not.
    *
-   * @throws RevocationsUnavailable where that cannot be told, and must be.
+   * @throws RevocationsUnavailable if that is unknown and must be known.
    */
   async judge(claims: AccessTokenClaims): Promise<'login' | 'refresh' | null> {
     if (!this.isBelievable()) this.renewal.invalidate();
@@ -83,7 +83,7 @@ export class Revocations {
     return this.list.judge(claims);
   }
 
-  /** By both clocks: the signature's times are of the wall clock, which may be set back. */
+  /** By both clocks: the times in the document are of the wall clock, which can be set back. */
   private isBelievable(): boolean {
     if (!this.newest) return false;
     const { iat, exp, askedAt } = this.newest;
@@ -100,13 +100,13 @@ export class Revocations {
     const question: Question = { url: url.href, cursor, askedAt };
     const headers = {
       accept: REVOCATIONS_MEDIA_TYPE,
-      // What is not believed any more has to come anew.
+      // An expired copy must be sent again in full.
       ...(this.seen?.url === url.href && this.isBelievable() && { 'if-none-match': this.seen.etag }),
     };
     try {
       return await this.source.read(url.href, headers, (download) => this.hear(download, question));
     } catch (error) {
-      // Whatever it was, the whole feed is understood without knowing what came before.
+      // On any failure: the full feed needs no knowledge of earlier entries.
       this.cursor = null;
       this.seen = null;
       throw error;
@@ -125,13 +125,13 @@ export class Revocations {
 
   private async take(document: string, { cursor: asked, askedAt }: Question): Promise<void> {
     const { iat, exp, since, cursor, entries } = await this.verified(document);
-    // All of it answers any question: it only says more.
+    // A complete feed answers any request: it only contains more.
     if (since !== null && since !== asked)
-      throw new Error('the copy of the revocation feed answers another cursor than the one asked for');
+      throw new Error('the copy of the revocation feed answers another cursor than the requested one');
     this.list.take(entries, iat);
     this.list.forget(Date.now() / 1000);
     if (entries.some((entry) => 'keys' in entry)) await this.options.keys.reload();
-    // From a node that is a moment behind, or replayed: what it said is true, but it is not news.
+    // From a lagging node, or replayed: its entries are true, but it is not the newest.
     if (this.newest && iat < this.newest.iat) return;
     this.newest = { iat, exp, askedAt };
     this.cursor = cursor;
@@ -139,11 +139,11 @@ export class Revocations {
 
   private async verified(document: string): Promise<RevocationsPayload> {
     const found = inspectRevocations(document, this.options);
-    if (!found) throw new Error('the revocation feed is malformed, or of another issuer');
+    if (!found) throw new Error('the revocation feed is malformed or from another issuer');
     const key = await this.options.keys.find(found.kid, found.algorithm);
-    if (typeof key === 'string') throw new Error(`the revocation feed is not to be verified: ${key}`);
+    if (typeof key === 'string') throw new Error(`the revocation feed cannot be verified: ${key}`);
     if (!(await verifySignature(document, key, found.algorithm)))
-      throw new Error('the revocation feed has a bad signature');
+      throw new Error('the revocation feed has an invalid signature');
     const { payload } = found;
     const now = Date.now() / 1000;
     if (now >= payload.exp) throw new Error('the copy of the revocation feed has expired');

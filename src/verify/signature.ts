@@ -3,9 +3,9 @@ import type { SignatureAlgorithm } from './compact-jws.js';
 import { KeysUnavailable } from './verify.errors.js';
 
 /**
- * Whether a compact JWS is signed by a key, with this algorithm.
+ * Whether a compact JWS is signed by a key with this algorithm.
  *
- * @throws KeysUnavailable if the key cannot be used, because it is too weak: that says nothing about the token.
+ * @throws KeysUnavailable if the key is too weak to be used: this says nothing about the token.
  */
 export async function verifySignature(
   token: string,

@@ -3,34 +3,34 @@ import { SIGNATURE_ALGORITHMS, type SignatureAlgorithm } from './compact-jws.js'
 import type { Fetch } from './download.js';
 
 export interface RevocationOptions {
-  /** Where the feed is; by default `/.well-known/revocations` of the issuer. */
+  /** The URL of the feed; by default `/.well-known/revocations` of the issuer. */
   readonly uri?: string;
-  /** Seconds without an answer after which the feed is not believed; never longer than its own signed `exp` allows. */
+  /** Seconds without an answer after which the feed is stale; never longer than its own signed `exp` allows. */
   readonly maxStaleSeconds?: number;
-  /** What to do then: refuse with 503, which is the default, or accept what is not known to be revoked. */
+  /** What to do with a stale feed: refuse with 503 (the default), or accept tokens that are not known to be revoked. */
   readonly onUnavailable?: 'refuse' | 'accept';
 }
 
 export interface VerifierOptions {
-  /** The `PUBLIC_URL` of the service that issues, exactly as it stands in `iss`: no slash at the end. */
+  /** The `PUBLIC_URL` of the issuing service, exactly as in `iss`: no slash at the end. */
   readonly issuer: string;
-  /** Its `AUTH_AUDIENCE`: who the tokens are meant for. */
+  /** Its `AUTH_AUDIENCE`: the intended recipient of the tokens. */
   readonly audience: string;
-  /** What tokens may be signed with; by default ES256, PS256 and RS256, each key with its one. */
+  /** The accepted signing algorithms; by default ES256, PS256 and RS256, one for each key. */
   readonly algorithms?: readonly SignatureAlgorithm[];
-  /** Where the keys are; by default `/.well-known/jwks.json` of the issuer. Over plain HTTP, only in a network you trust. */
+  /** The URL of the keys; by default `/.well-known/jwks.json` of the issuer. Plain HTTP only in a trusted network. */
   readonly jwksUri?: string;
   /** Seconds that this machine's clock may differ from the issuer's: 0 to 60, 5 by default. */
   readonly clockToleranceSeconds?: number;
-  /** Whether revoked tokens are refused before they expire. Off by default: then sign-outs are noticed at `exp`. */
+  /** Whether revoked tokens are refused before they expire. Off by default: then a sign-out takes effect at `exp`. */
   readonly revocations?: boolean | RevocationOptions;
-  /** Instead of the global `fetch`: for a proxy, a certificate, a test. */
+  /** Replaces the global `fetch`: for a proxy, a certificate, a test. */
   readonly fetch?: Fetch;
-  /** Is told when keys or revocations cannot be read, also where that changed no verdict yet. */
+  /** Called when keys or revocations cannot be read, even if no verdict has changed yet. */
   readonly onError?: (error: Error) => void;
 }
 
-/** Options with every default filled in. */
+/** The options with all defaults. */
 export interface ReadOptions {
   readonly rules: Required<AccessTokenRules>;
   readonly jwksUri: string;
@@ -56,7 +56,7 @@ const KNOWN_OF_REVOCATIONS: readonly string[] = [
   'onUnavailable',
 ] satisfies (keyof RevocationOptions)[];
 
-/** @throws TypeError naming the option that is not usable: a misspelt one would quietly weaken the verifier. */
+/** @throws TypeError naming the invalid option: a misspelled one would silently weaken the verifier. */
 export function readOptions(options: VerifierOptions): ReadOptions {
   refuseUnknown('', options, KNOWN);
   const { issuer, audience, algorithms = SIGNATURE_ALGORITHMS, clockToleranceSeconds = 5 } = options;
@@ -65,7 +65,7 @@ export function readOptions(options: VerifierOptions): ReadOptions {
     'issuer',
     'must be the PUBLIC_URL of the issuer exactly as "iss" has it: http(s)://host, in lower case, without a slash at the end',
   );
-  demand(isText(audience), 'audience', 'must be the audience that the tokens are meant for');
+  demand(isText(audience), 'audience', 'must be the intended audience of the tokens');
   demand(
     Array.isArray(algorithms) && algorithms.length > 0 && algorithms.every(isAlgorithm),
     'algorithms',
@@ -114,14 +114,18 @@ function demand(isFine: boolean, option: string, rule: string): asserts isFine {
 
 function refuseUnknown(prefix: string, options: object, known: readonly string[]): void {
   const unknown = Object.keys(options).find((name) => !known.includes(name));
-  demand(unknown === undefined, `${prefix}${unknown}`, `is not an option; there are ${known.join(', ')}`);
+  demand(
+    unknown === undefined,
+    `${prefix}${unknown}`,
+    `is not an option; the options are ${known.join(', ')}`,
+  );
 }
 
 function isText(value: unknown): boolean {
   return typeof value === 'string' && value !== '';
 }
 
-/** An origin, or a URL with a path. Another spelling of it would refuse every token. */
+/** An origin, or a URL with a path. Any other form of it would refuse every token. */
 function isIssuer(value: string): boolean {
   if (!isText(value) || !isUri(value)) return false;
   const { origin, pathname } = new URL(value);

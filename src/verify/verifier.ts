@@ -19,23 +19,23 @@ import { verifySignature } from './signature.js';
 import { readOptions, type VerifierOptions } from './verifier.options.js';
 import { TokenRefused } from './verify.errors.js';
 
-/** Says of access tokens of one issuer whether they are good for one audience. */
+/** Verifies access tokens of one issuer for one audience. */
 export interface Verifier {
   /**
-   * The claims of a good token. They are frozen, and may be shared between calls.
+   * Returns the claims of a valid token. They are frozen and may be shared between calls.
    *
-   * @throws TokenRefused if it is not good.
-   * @throws KeysUnavailable, RevocationsUnavailable (both Undecided) if that cannot be told now.
+   * @throws TokenRefused if the token is not valid.
+   * @throws KeysUnavailable, RevocationsUnavailable (both Undecided) if no verdict is possible now.
    */
   verify(token: string): Promise<AccessTokenClaims>;
   /**
-   * The same for the bearer token in the `Authorization` of a request: of `fetch`, of Node.js, of whatever has headers.
-   * Tokens in cookies, in the query or in a body are not looked at (RFC 6750 §2).
+   * The same for the bearer token in the `Authorization` of a request: of `fetch`, of Node.js, or any object with
+   * headers. Tokens in cookies, in the query or in a body are ignored (RFC 6750 §2).
    */
   verifyRequest(request: RequestLike): Promise<AccessTokenClaims>;
   /**
-   * For servers that answer a `Request` with a `Response`: `fetch: verifier.protect((request, claims) => …)`. Refusals
-   * are answered with 401, and 503 if it cannot be told (RFC 9457 problems, RFC 6750 challenges).
+   * For servers that answer a `Request` with a `Response`: `fetch: verifier.protect((request, claims) => …)`.
+   * Refusals are answered with 401, and with 503 if no verdict is possible (RFC 9457 problems, RFC 6750 challenges).
    */
   protect<Rest extends unknown[]>(handler: ProtectedHandler<Rest>): RequestHandler<Rest>;
   /** For Express and other servers of `(request, response, next)`: `app.use(verifier.express())`. Sets `request.auth`. */
@@ -44,7 +44,7 @@ export interface Verifier {
   fastify(): FastifyHook;
 }
 
-/** A token whose signature was verified, and under which key. */
+/** A token with a verified signature, and its key. */
 interface Verified {
   readonly claims: AccessTokenClaims;
   readonly kid: string;
@@ -52,14 +52,14 @@ interface Verified {
   readonly key: CryptoKey;
 }
 
-/** Tokens that are remembered, about a kilobyte each. */
+/** The maximum of cached tokens, about a kilobyte each. */
 const REMEMBERED_MAX = 10_000;
 
 /**
- * Makes a verifier. One for the life of the process: it remembers keys, revocations and tokens that it verified.
- * Nothing is fetched before the first token comes.
+ * Creates a verifier. Create one for the lifetime of the process: it caches keys, revocations and verified tokens. It
+ * fetches nothing before the first token.
  *
- * @throws TypeError naming the option that is not usable.
+ * @throws TypeError naming the invalid option.
  */
 export function createVerifier(options: VerifierOptions): Verifier {
   const { rules, clockToleranceSeconds, jwksUri, revocations, fetch, onError } = readOptions(options);
@@ -76,9 +76,9 @@ export function createVerifier(options: VerifierOptions): Verifier {
     : null;
   const remembered = new Map<string, Verified>();
 
-  /** A good signature is remembered for as long as the key set has the key, and nothing else is. */
+  /** Only valid signatures are cached, for as long as the key set contains the key. */
   async function readSigned(token: string): Promise<AccessTokenClaims> {
-    // Of the whole token: a part of it, or a short hash, could be the same for two people (CVE-2026-35039).
+    // Hash of the whole token: a part of it, or a short hash, could be equal for two users (CVE-2026-35039).
     const id = createHash('sha256').update(token).digest('base64');
     const known = remembered.get(id);
     if (known && (await keys.find(known.kid, known.algorithm)) === known.key) return known.claims;

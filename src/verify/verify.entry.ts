@@ -1,4 +1,4 @@
-/** What the package offers other services as `traffy/verify`. Nothing else of these folders is meant for them. */
+/** The public API of `traffy/verify` for other services. All else in these folders is internal. */
 export { createVerifier, type Verifier } from './verifier.js';
 export type { RevocationOptions, VerifierOptions } from './verifier.options.js';
 export type { AccessTokenClaims } from './access-token.gate.js';

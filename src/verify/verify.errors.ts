@@ -1,22 +1,22 @@
 import type { GateRefusal } from './access-token.gate.js';
 
-/** Why a token is refused. `missing`: the request carries none. */
+/** Why a token is refused. `missing`: the request has none. */
 export type RefusalCode =
   GateRefusal | 'missing' | 'unknown_key' | 'bad_signature' | 'expired' | 'not_yet_valid' | 'revoked';
 
-/** What a client can do about a refusal: get another access token, or sign in anew. */
+/** What a client can do about a refusal: get a new access token, or sign in again. */
 export type RefusalAction = 'refresh' | 'login';
 
 const MEANINGS: Readonly<Record<RefusalCode, string>> = {
   missing: 'the request carries no bearer token',
   malformed: 'the token is not a compact JWS',
-  critical_header: 'the token demands an extension',
+  critical_header: 'the token requires an extension',
   wrong_algorithm: 'the token is signed with an algorithm that is not accepted',
   wrong_type: 'the token is not of type at+jwt',
   bad_key_id: 'the token names no key',
   bad_claims: 'a claim is missing or malformed',
-  wrong_issuer: 'the token comes from another issuer',
-  wrong_audience: 'the token is meant for another audience',
+  wrong_issuer: 'the token is from another issuer',
+  wrong_audience: 'the token is for another audience',
   unknown_key: 'the key of the token is not among those of the issuer',
   bad_signature: 'the signature is not of the key that the token names',
   expired: 'the token has expired',
@@ -24,15 +24,15 @@ const MEANINGS: Readonly<Record<RefusalCode, string>> = {
   revoked: 'the token was revoked',
 };
 
-/** The verdict that a token is not good. The message has nothing of the token in it, and may be logged. */
+/** The verdict that a token is not valid. The message contains no part of the token and can be logged. */
 export class TokenRefused extends Error {
   override readonly name = 'TokenRefused';
   readonly status = 401;
-  /** The challenge of RFC 6750 §3: an error only where a token was sent. */
+  /** The challenge of RFC 6750 §3: with an error only if a token was sent. */
   readonly wwwAuthenticate: string;
   readonly action: RefusalAction;
 
-  /** @param action by default what usually helps with this code. */
+  /** @param action by default the usual one for this code. */
   constructor(
     readonly code: RefusalCode,
     action?: RefusalAction,
@@ -46,30 +46,30 @@ export class TokenRefused extends Error {
   }
 }
 
-/** No verdict: what is needed for one cannot be had now. The token may be good; the client should come back. */
+/** No verdict is possible now. The token may be valid; the client should retry. */
 export abstract class Undecided extends Error {
   readonly status = 503;
-  /** Seconds after which to try again. */
+  /** Seconds until a retry. */
   readonly retryAfter = 5;
 }
 
-/** The key set of the issuer cannot be read, or cannot be used; `cause` says why. */
+/** The key set of the issuer cannot be read or used; `cause` has the reason. */
 export class KeysUnavailable extends Undecided {
   override readonly name = 'KeysUnavailable';
   readonly code = 'keys_unavailable';
 
   constructor(cause: unknown) {
-    super(`the keys of the issuer cannot be had: ${messageOf(cause)}`, { cause });
+    super(`the keys of the issuer are unavailable: ${messageOf(cause)}`, { cause });
   }
 }
 
-/** The revocation feed was not heard for longer than it may be believed; `cause` says why. */
+/** The revocation feed is stale; `cause` has the reason. */
 export class RevocationsUnavailable extends Undecided {
   override readonly name = 'RevocationsUnavailable';
   readonly code = 'revocations_unavailable';
 
   constructor(cause: unknown) {
-    super(`the revocations of the issuer cannot be had: ${messageOf(cause)}`, { cause });
+    super(`the revocations of the issuer are unavailable: ${messageOf(cause)}`, { cause });
   }
 }
 

@@ -21,7 +21,7 @@ import { buildTraffy } from './harness/traffy.mjs';
 const CREDENTIAL_AGE_MAX = 120_000;
 /** Milliseconds that a visit sends requests at most. */
 const VISIT_MS = 1_000;
-/** Requests before those of a visit that count, as a share of them: others have used the processor meanwhile. */
+/** Warm-up requests of a visit as a share of the counted ones: other processes ran in between. */
 const LEAD_IN = 0.5;
 const PEER_PACKAGES = ['better-auth', 'express', 'express-session', 'passport-jwt'];
 const QUICK = { rounds: 5, requests: 200, warmUp: 300 };

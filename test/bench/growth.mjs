@@ -63,16 +63,16 @@ const tell = (progress) => process.stderr.write(`${progress}\n`);
 
 async function open(name, counts, wish) {
   const databaseUrl = sibling(server, `traffy_growth_${name}`);
-  if (wish === 'anew') await dropDatabase(databaseUrl);
+  if (wish === 'fresh') await dropDatabase(databaseUrl);
   const isKept = await ensureDatabase(databaseUrl);
   await migrate(databaseUrl);
   if (!isKept) await seedDatabase(databaseUrl, counts, (progress) => tell(`${name}: ${progress}`));
   else tell(`${name}: as it was left`);
-  return new SeededDatabase(name, databaseUrl, counts, isKept ? 'kept' : 'anew');
+  return new SeededDatabase(name, databaseUrl, counts, isKept ? 'kept' : 'fresh');
 }
 
-const large = await open('large', options.large, options.keep ? 'kept' : 'anew');
-const small = await open('small', options.small, 'anew');
+const large = await open('large', options.large, options.keep ? 'kept' : 'fresh');
+const small = await open('small', options.small, 'fresh');
 const report = {
   at: new Date().toISOString(),
   machine: { cores: cpus().length, model: cpus()[0]?.model, loadBefore: loadavg() },

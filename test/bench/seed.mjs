@@ -3,10 +3,11 @@
  *
  *     npm run build && npm run bench:seed -- --users 1000000 --sessions 5000000 --database-url postgres://user@127.0.0.1:5432/traffy_large
  *
- * Makes the database if there is none, migrates it, and refuses one that has accounts. Everybody has the same password (one
- * argon2id hash); half of the sessions are cookies and half refresh tokens, with `--refreshes` links behind each; they
- * were made over the last 36 days, so that a fifth has run out or was ended; each has its event in the audit trail.
- * `--grown` keeps the indexes while rows come in: slower, and then they are as full as those of a table that grew.
+ * Creates the database unless it exists, migrates it, and refuses one with accounts. All users have the same password
+ * (one argon2id hash). Half of the sessions have cookies, half refresh tokens with `--refreshes` predecessors each.
+ * They were created over the last 36 days, so that a fifth has expired or ended. Each has its event in the audit
+ * trail. `--grown` keeps the indexes while rows are inserted: slower, but the indexes are then as full as those of a
+ * table that grew.
  */
 import { Command } from 'commander';
 import { ensureDatabase, migrate } from './growth/databases.mjs';

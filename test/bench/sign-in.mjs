@@ -1,7 +1,7 @@
 /**
- * How many people can sign in a second, as a share of what argon2 alone can verify on the same cores, for several values of
- * ARGON2_CONCURRENCY; and what everybody else sees meanwhile. With `--flood`: 200 sign-ins at the same moment.
- * docs/performance.md says what is measured and how.
+ * Sign-ins per second as a share of what argon2 alone can verify on the same cores, for several values of
+ * ARGON2_CONCURRENCY, and the latency of other requests at the same time. With `--flood`: 200 concurrent sign-ins.
+ * docs/performance.md explains the measurement.
  *
  *     BENCH_DATABASE_URL=postgres://user@127.0.0.1:5432/postgres npm run bench:sign-in [-- --flood]
  */
@@ -18,14 +18,16 @@ import { measureSaturation, printSaturation } from './sign-in/saturation.mjs';
 const QUICK = { rounds: 2, seconds: 1, concurrency: [1, 2] };
 
 const options = new Command('npm run bench:sign-in --')
-  .description('Sign-ins a second beside what argon2 alone verifies, and what others see meanwhile.')
+  .description(
+    'Sign-ins a second beside what argon2 alone verifies, and latency of other requests at the same time.',
+  )
   .option(
     '--concurrency <list>',
     'values of ARGON2_CONCURRENCY',
     (text) => text.split(',').map(positive),
     [1, 2, 3, 4],
   )
-  .option('--in-flight <n>', 'sign-ins under way at once', positive, 16)
+  .option('--in-flight <n>', 'concurrent sign-ins', positive, 16)
   .option('--rounds <n>', 'how often every value is visited', positive, 8)
   .option('--seconds <n>', 'how long people sign in at a visit', positive, 3)
   .option(
@@ -34,7 +36,7 @@ const options = new Command('npm run bench:sign-in --')
     collectSettings,
     {},
   )
-  .option('--flood', 'send 200 sign-ins with passwords of 1 KB at once instead, once a round')
+  .option('--flood', 'send 200 concurrent sign-ins with passwords of 1 KB instead, once a round')
   .option('--json <file>', 'also write the figures to a file')
   .option('--quick', 'tries whether everything works; tells nothing')
   .parse()

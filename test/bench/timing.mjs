@@ -111,7 +111,7 @@ async function built(path) {
 async function fill(env, round) {
   const { loadConfig } = await built('config/load.config.js');
   const { ENTITIES } = await built('src/entities.js');
-  const { openDatabase } = await built('src/database/open.database.js');
+  const { openDatabase } = await built('src/platform/database/open.database.js');
   const open = await openDatabase(loadConfig(env).database, ENTITIES, () => undefined);
   const argon2id = (memoryCost, timeCost) =>
     argon2.hash(PASSWORD, { type: argon2.argon2id, memoryCost, timeCost, parallelism: 1 });
@@ -227,7 +227,7 @@ async function questions(origin, round) {
     });
   }
   if (ROUNDS[round].forgotten) {
-    const { status } = await post(origin, '/password/forgot', { email: addressOf(round, 'nobody') });
+    const { status } = await post(origin, '/password/forgot', { email: addressOf(round, 'unknown') });
     if (status !== 202) left.push(`forgotten password: answers ${status}`);
     else
       for (const name of Object.values(FORGOTTEN)) {

@@ -4,9 +4,9 @@ import { dirname, join } from 'node:path';
 const root = join(import.meta.dirname, '..', '..');
 
 /**
- * A document that is generated from the code and checked in. With UPDATE_DOCS=1 it is written anew.
+ * A generated document in the repository. UPDATE_DOCS=1 writes it again.
  *
- * @returns what the file holds; compare it with `expected`.
+ * @returns the content of the file, to compare with `expected`.
  */
 export function generatedDocument(path: string, expected: string): string {
   const file = join(root, path);

@@ -122,7 +122,7 @@ export const FOREIGN_HASHES: readonly ForeignHash[] = [
   },
 ];
 
-/** bcrypt of 72 times `x`: it does not see what stands behind them. */
+/** bcrypt of 72 times `x`: bcrypt ignores further bytes. */
 export const BCRYPT_OF_72 = '$2b$04$.IKeg4uLm8CIuL5Zp0WHau8zVD/MilqZLueAitG5KP78n.CyJVcJm';
 
 /** passlib's PBKDF2 of `café au lait à six`, with its accents decomposed (NFD): passlib normalises nothing. */

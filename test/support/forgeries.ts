@@ -41,7 +41,7 @@ function each<T>(values: readonly T[], token: (value: T) => string, code: Refusa
 
 /** Every way that we know of to be a bad access token, and some unusual ways to be a good one. */
 export const FORGERIES: Readonly<Record<string, (material: Material) => Expectations>> = {
-  'J1: of another algorithm': ({ good, key }) => {
+  'of another algorithm': ({ good, key }) => {
     const none = ['none', 'None', 'nOnE', 'NONE', ''];
     const names = [
       ...none,
@@ -99,7 +99,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     );
   },
 
-  'J3, J4, incident 8: a key that the token brings or names itself': ({ good, key }) => {
+  'a key that the token brings or names itself': ({ good, key }) => {
     const attacker = newKey('ES256');
     const jwk = attacker.publicKey.export({ format: 'jwk' });
     const x5c = [attacker.publicKey.export({ format: 'der', type: 'spki' }).toString('base64')];
@@ -121,7 +121,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     };
   },
 
-  'J5: a hostile key id': ({ good, key }) => {
+  'a hostile key id': ({ good, key }) => {
     const { kid } = key;
     const hostile = [
       "' or '1'='1",
@@ -159,7 +159,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     };
   },
 
-  'J6: a time that is missing, malformed or not now': ({ good, key }) => {
+  'a time that is missing, malformed or not now': ({ good, key }) => {
     const now = Math.floor(Date.now() / 1000);
     const withClaims = (claims: Members) => resign(good, key, { claims });
     const malformed = [undefined, null, '', String(now + 600), [now + 600], true, now + 600.5, 1e300];
@@ -183,7 +183,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     };
   },
 
-  'J7, incident 10: another iss': ({ good, key }) => {
+  'another iss': ({ good, key }) => {
     const ours = decodeToken(good).claims['iss'] as string;
     const values = [
       undefined,
@@ -204,7 +204,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     return each(values, (iss) => resign(good, key, { claims: { iss } }), 'wrong_issuer');
   },
 
-  'J7: another aud': ({ good, key }) => {
+  'another aud': ({ good, key }) => {
     const ours = decodeToken(good).claims['aud'] as string;
     const other = 'https://other.example';
     const bad = [
@@ -231,7 +231,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     };
   },
 
-  'J8, incident 32: another typ': ({ good, key }) => {
+  'another typ': ({ good, key }) => {
     const types = [
       undefined,
       null,
@@ -255,7 +255,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     };
   },
 
-  'J9: claims that are missing or of another kind': ({ good, key }) => {
+  'claims that are missing or of another kind': ({ good, key }) => {
     const wrong = [undefined, null, '', 7, [], {}];
     const ids = ['x', "' or true --", 'x'.repeat(300), '\u0000'];
     const tables = ['sub', 'sid', 'jti', 'client_id', 'amr'].map((name) => {
@@ -268,7 +268,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     return Object.fromEntries(tables.flat());
   },
 
-  'J10, incident 9: a critical extension': ({ good, key }) => {
+  'a critical extension': ({ good, key }) => {
     const headers = [
       { crit: ['exp'], exp: 1 },
       { crit: ['nope'] },
@@ -283,7 +283,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     return each(headers, (header) => resign(good, key, { header }), 'critical_header');
   },
 
-  'J11: a name that stands twice: the last counts': ({ good, key }) => {
+  'a name that stands twice: the last counts': ({ good, key }) => {
     const { header, claims } = decodeToken(good);
     const rest = `"kid":"${key.kid}","typ":"at+jwt"`;
     const withHeader = (text: string) =>
@@ -302,7 +302,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     };
   },
 
-  'J12: not the compact form': ({ good }) => {
+  'not the compact form': ({ good }) => {
     const [header = '', claims = '', signature = ''] = good.split('.');
     const flattened = { protected: header, payload: claims, signature };
     const general = { payload: claims, signatures: [{ protected: header, signature }] };
@@ -323,7 +323,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     return each([...forms, ...more, ...rest, ...last], (token) => token, 'malformed');
   },
 
-  'J12: padding, or any character that is not of base64url': ({ good }) => {
+  'padding, or any character that is not of base64url': ({ good }) => {
     const parts = good.split('.');
     const strays = ['=', '==', '+', '/', '.', ' ', '\t', '%', '*', '!', ',', '\u00e9', '\u00a0'];
     const entries = strays.flatMap((stray) =>
@@ -341,7 +341,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     return Object.fromEntries(entries);
   },
 
-  'J12: another spelling of the same bytes': ({ good, key }) => {
+  'another spelling of the same bytes': ({ good, key }) => {
     const { header, claims } = decodeToken(good);
     // Padded with a space until the last character carries bits that decoding drops.
     const loose = (members: unknown) =>
@@ -366,7 +366,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     };
   },
 
-  'J12: parts that are not JSON objects in UTF-8': ({ good, key }) => {
+  'parts that are not JSON objects in UTF-8': ({ good, key }) => {
     const [header = '', claims = ''] = good.split('.');
     const headerText = Buffer.from(header, 'base64url').toString();
     const texts: Record<string, string | Buffer> = {
@@ -389,7 +389,7 @@ export const FORGERIES: Readonly<Record<string, (material: Material) => Expectat
     );
   },
 
-  'J13, incident 11: psychic signatures, and others at the edges': ({ good, key }) => {
+  'psychic signatures, and others at the edges': ({ good, key }) => {
     const numbers: Record<string, bigint> = {
       0: 0n,
       1: 1n,

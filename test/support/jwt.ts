@@ -8,7 +8,7 @@ import {
 import { sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
 import type { SigningAlgorithm } from '../../config/auth.config.js';
-import { seal, unseal } from '../../src/secrets/secrets.js';
+import { seal, unseal } from '../../src/platform/secrets/secrets.js';
 import { signWith } from '../../src/vectors/forge.js';
 import type { TestApp } from './app.js';
 
@@ -50,7 +50,7 @@ export function newKey(algorithm: SigningAlgorithm, shape: { curve?: string; bit
   return { kid: uuidv7(), algorithm, ...pair };
 }
 
-/** How a key stands in a key set. */
+/** The form of a key in a key set. */
 export function publicJwk({ kid, algorithm, publicKey }: TestKey): Record<string, unknown> {
   return { ...publicKey.export({ format: 'jwk' }), kid, alg: algorithm, use: 'sig' };
 }

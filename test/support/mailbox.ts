@@ -13,8 +13,10 @@ export interface ReadMail {
   readonly html: string;
   /** What it says to open; empty where there is nothing. */
   readonly link: string;
-  /** What stands behind `#token=` in the link; empty where there is none. */
+  /** The token in the fragment of the link; empty if there is none. */
   readonly token: string;
+  /** The token as a text to type; empty if there is none. */
+  readonly code: string;
 }
 
 interface Row {
@@ -50,7 +52,8 @@ export async function allMails(app: TestApp): Promise<ReadMail[]> {
     if (!mail) throw new Error('the mail was shown under another secret');
     const [link = ''] = /^https?:\S+#\S+$/m.exec(mail.text) ?? [];
     const token = decodeURIComponent(link.split('#token=')[1] ?? '');
-    return { id, kind, recipient, ...mail, link, token };
+    const [code = ''] = /^[0-9A-Z]{4}(?:-[0-9A-Z]{4})+$/m.exec(mail.text) ?? [];
+    return { id, kind, recipient, ...mail, link, token, code };
   });
 }
 

@@ -1,4 +1,5 @@
 import { spawn } from 'node:child_process';
+import { openSync } from 'node:fs';
 import { createServer, type AddressInfo } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as pause } from 'node:timers/promises';
@@ -6,7 +7,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 const root = join(import.meta.dirname, '..', '..');
 
 /** How a process ended. */
-export interface Exit {
+interface Exit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
   /** Milliseconds since it was last sent a signal, or since its start. */
@@ -29,10 +30,10 @@ export interface ProgramOptions {
   readonly args?: readonly string[];
   /** What runs it: the program itself, or `npm start` as the leader of a process group. */
   readonly by?: 'node' | 'group' | 'npm';
-  /** What stands on its standard input; nothing by default. */
+  /** The standard input; empty by default. */
   readonly input?: string;
-  /** Whether nobody reads what it prints. */
-  readonly unread?: true;
+  /** What becomes of the output: its reader is gone, does not read, or the disk is full. It is read by default. */
+  readonly output?: 'closed' | 'unread' | 'full';
   /** Another Node.js than the one that runs the tests, with its own options. */
   readonly node?: readonly [string, ...string[]];
 }
@@ -49,16 +50,17 @@ export function startProgram(options: ProgramOptions = {}): Program {
   const child = spawn(file, rest, {
     cwd: root,
     env: { PATH, HOME, SystemRoot, PORT: '0', ...env },
-    stdio: 'pipe',
+    stdio: ['pipe', options.output === 'full' ? openSync('/dev/full', 'w') : 'pipe', 'pipe'],
     detached: isGroup,
   });
-  child.stdin.on('error', () => undefined).end(input);
+  child.stdin?.on('error', () => undefined).end(input);
   let since = performance.now();
   let out = '';
   let err = '';
-  if (options.unread) child.stdout.destroy();
-  child.stdout.on('data', (chunk: Buffer) => (out += chunk.toString()));
-  child.stderr.on('data', (chunk: Buffer) => (err += chunk.toString()));
+  if (options.output === 'closed') child.stdout?.destroy();
+  // A stream without a listener is not read.
+  if (options.output !== 'unread') child.stdout?.on('data', (chunk: Buffer) => (out += chunk.toString()));
+  child.stderr?.on('data', (chunk: Buffer) => (err += chunk.toString()));
   let ended: Exit | undefined;
   const exit = new Promise<Exit>((resolve, reject) => {
     child.once('error', reject);
@@ -94,7 +96,7 @@ export async function endAllPrograms(): Promise<void> {
   await Promise.all([...started].map((program) => program.kill('SIGKILL')));
 }
 
-/** Waits until a look gives something. */
+/** Polls until there is a value. */
 export async function until<T>(look: () => T | undefined | Promise<T | undefined>, ms = 30_000): Promise<T> {
   const deadline = performance.now() + ms;
   for (;;) {
@@ -113,7 +115,7 @@ export async function holdPort(): Promise<{ port: number; release(): Promise<voi
   return { port, release: () => new Promise((resolve) => server.close(() => resolve())) };
 }
 
-/** A port that nobody listens on. */
+/** A free port. */
 export async function freePort(): Promise<number> {
   const { port, release } = await holdPort();
   await release();

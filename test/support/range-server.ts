@@ -3,7 +3,7 @@ import { createServer, type IncomingHttpHeaders, type ServerResponse } from 'nod
 import type { AddressInfo } from 'node:net';
 
 /** What a client asked. */
-export interface RangeRequest {
+interface RangeRequest {
   readonly method: string;
   readonly url: string;
   readonly headers: IncomingHttpHeaders;
@@ -11,13 +11,13 @@ export interface RangeRequest {
 }
 
 /** How a server behaves: as it should, or like those that do not. */
-export type RangeBehaviour = 'answers' | 'fails' | 'hangs' | 'redirects' | 'floods' | 'talks';
+type RangeBehaviour = 'answers' | 'fails' | 'hangs' | 'redirects' | 'floods' | 'talks';
 
 export interface RangeServer {
   readonly url: string;
   readonly requests: RangeRequest[];
   behaviour: RangeBehaviour;
-  /** Passwords that it lists, with how often they leaked; 0 stands for padding that happens to be theirs. */
+  /** Listed passwords with their number of leaks; 0 is padding. */
   readonly leaked: Map<string, number>;
   close(): Promise<void>;
 }

@@ -80,7 +80,7 @@ function receive({ method, url, headers, rawHeaders }: IncomingMessage): Receive
   return { method, url, headers, identity, body: '' };
 }
 
-/** The service behind the proxy: it remembers what reached it, and believes all of it. */
+/** The application behind the proxy: it records every request and trusts it. */
 export class Application {
   received: Received[] = [];
   private readonly server: Server = createServer((incoming, outgoing) => {

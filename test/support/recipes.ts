@@ -10,7 +10,7 @@ const folder = join(import.meta.dirname, '..', '..', 'docs', 'recipes');
 /** Where Debian puts the sources of Go packages. */
 const GO_JWT = '/usr/share/gocode/src/github.com/golang-jwt/jwt';
 
-/** What a recipe is told: whose tokens it takes, for whom, and where the keys are. */
+/** The settings of a recipe: issuer, audience and the location of the keys. */
 export interface RecipeSettings {
   readonly issuer: string;
   readonly audience: string;
@@ -21,7 +21,7 @@ export interface Recipe {
   readonly file: string;
   /** The Debian packages that it needs. */
   readonly packages: string;
-  /** Whether it reads keys by itself when they change, without being started anew. */
+  /** Whether it reads changed keys without a restart. */
   readonly followsRotation: boolean;
   readonly isHere: () => boolean;
   /** Makes what has to be made before it runs, and gives its command line. */
@@ -37,7 +37,7 @@ export interface RunningRecipe {
   stop(): Promise<void>;
 }
 
-/** Debian's python has Debian's PyJWT; another one may come first on the PATH. */
+/** Debian's python has Debian's PyJWT; another one can be first on the PATH. */
 const python = ['python3', '/usr/bin/python3'].find((command) =>
   succeeds(command, '-c', 'import jwt, cryptography'),
 );

@@ -5,15 +5,17 @@ import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { freePort, until } from './process.js';
 
-/** What stands in the files of docs/proxies, and what a test puts in its place. */
+/** Placeholders in the files of docs/proxies, and their values in a test. */
 interface Places {
   /** host:port that the proxy listens on. */
   readonly listen: string;
   readonly traffy: string;
   readonly application: string;
+  /** Another node of Traffy, where there are two. */
+  readonly second?: string;
 }
 
-interface Kind {
+export interface ProxyKind {
   readonly name: string;
   /** The files of docs/proxies that it reads, the configuration first. */
   readonly files: readonly [string, ...string[]];
@@ -29,29 +31,20 @@ export interface ReverseProxy {
   stop(): Promise<void>;
 }
 
-const DOCUMENTED: Places = {
+const DOCUMENTED: Required<Places> = {
   listen: '127.0.0.1:8080',
   traffy: '127.0.0.1:8000',
   application: '127.0.0.1:3000',
+  second: '127.0.0.1:8001',
 };
 const documents = join(import.meta.dirname, '..', '..', 'docs', 'proxies');
 
 /** The proxies whose configuration is run. */
-export const PROXIES: readonly Kind[] = [
+export const PROXIES: readonly ProxyKind[] = [
   {
     name: 'nginx',
     files: ['nginx.conf'],
-    prepare: (folder) => {
-      const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
-        (what) => `${what}_temp_path ${folder}/${what};`,
-      );
-      writeFileSync(
-        join(folder, 'main.conf'),
-        `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr;
-        events {} http { access_log off; ${temporary.join(' ')} include ${folder}/nginx.conf; }`,
-      );
-      return ['-e', 'stderr', '-p', folder, '-c', join(folder, 'main.conf')];
-    },
+    prepare: (folder) => nginxIn(folder, 'nginx.conf'),
   },
   {
     name: 'haproxy',
@@ -69,6 +62,32 @@ export const PROXIES: readonly Kind[] = [
     prepare: (folder) => ['run', '--adapter', 'caddyfile', '--config', join(folder, 'Caddyfile')],
   },
 ];
+
+/** The load balancers whose configuration is run. */
+export const LOAD_BALANCERS: readonly ProxyKind[] = [
+  {
+    name: 'nginx',
+    files: ['load-balancer.nginx.conf'],
+    prepare: (folder) => nginxIn(folder, 'load-balancer.nginx.conf'),
+  },
+  {
+    name: 'haproxy',
+    files: ['load-balancer.haproxy.cfg'],
+    prepare: (folder) => ['-db', '-f', join(folder, 'load-balancer.haproxy.cfg')],
+  },
+];
+
+function nginxIn(folder: string, file: string): readonly string[] {
+  const temporary = ['client_body', 'proxy', 'fastcgi', 'uwsgi', 'scgi'].map(
+    (what) => `${what}_temp_path ${folder}/${what};`,
+  );
+  writeFileSync(
+    join(folder, 'main.conf'),
+    `daemon off; master_process off; pid ${folder}/nginx.pid; error_log stderr;
+    events {} http { access_log off; ${temporary.join(' ')} include ${folder}/${file}; }`,
+  );
+  return ['-e', 'stderr', '-p', folder, '-c', join(folder, 'main.conf')];
+}
 
 /** Where the program of a proxy is; undefined if it is not installed. */
 export function findProgram(name: string): string | undefined {
@@ -89,7 +108,7 @@ export async function stopAllProxies(): Promise<void> {
  * @param change what a test breaks in a file on purpose.
  */
 export async function startProxy(
-  { name, files, prepare }: Kind,
+  { name, files, prepare }: ProxyKind,
   upstreams: Omit<Places, 'listen'>,
   change: (text: string) => string = (text) => text,
 ): Promise<ReverseProxy> {
@@ -132,7 +151,10 @@ export async function startProxy(
 /** One pass: an address that was put in must not be taken for one to replace. */
 function withPlaces(text: string, places: Places): string {
   const replacements = new Map(
-    (Object.keys(DOCUMENTED) as (keyof Places)[]).map((key) => [DOCUMENTED[key], places[key]]),
+    (Object.keys(DOCUMENTED) as (keyof Places)[]).map((key) => [
+      DOCUMENTED[key],
+      places[key] ?? DOCUMENTED[key],
+    ]),
   );
   const pattern = new RegExp(
     [...replacements.keys()].map((key) => key.replaceAll('.', '\\.')).join('|'),

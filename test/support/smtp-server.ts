@@ -37,7 +37,7 @@ export interface ReceivedMail {
 export interface SmtpOptions {
   /** A user and a password that it wants. */
   readonly credentials?: { readonly user: string; readonly password: string };
-  /** Whether it offers STARTTLS, with a certificate nobody trusts. */
+  /** Whether it offers STARTTLS with an untrusted certificate. */
   readonly startTls?: true;
 }
 
@@ -46,11 +46,11 @@ export class TestSmtpServer {
   /** What it took, in order. */
   readonly mails: ReceivedMail[] = [];
   mode: SmtpMode = 'take';
-  /** How often somebody connected, and the most who were connected at once. */
+  /** The number of connections, and the maximum at the same time. */
   connections = 0;
   mostAtOnce = 0;
   private readonly sockets = new Map<string, Socket>();
-  /** What clients wrote behind RCPT TO, as they wrote it: the library reads Punycode. */
+  /** The text that clients wrote after RCPT TO: the library decodes Punycode. */
   private readonly recipients = new WeakMap<Socket, string[]>();
   private readonly server: SMTPServer;
   private port = 0;
@@ -77,7 +77,7 @@ export class TestSmtpServer {
       },
       onData: (stream, session, answer) => void this.receive(stream, session, answer),
     });
-    // Whoever leaves in the middle of something is no error here.
+    // A client that disconnects is no error here.
     this.server.on('error', () => undefined);
     this.server.server.on('connection', (socket: Socket) => this.note(socket));
   }
@@ -123,7 +123,7 @@ export class TestSmtpServer {
     const { mailFrom, rcptTo } = session.envelope;
     this.mails.push({
       from: mailFrom ? mailFrom.address : '',
-      // Behind TLS only what the library makes of it can be seen.
+      // With TLS only the decoded form is visible.
       to: (socket && this.recipients.get(socket)) ?? rcptTo.map(({ address }) => address),
       source,
       ...parse(source),

@@ -12,12 +12,16 @@ export interface Operation {
   tags: string[];
   security: Record<string, unknown>[];
   requestBody?: { required: boolean; content: Record<string, Media> };
-  responses: Record<string, { description: string; content?: Record<string, Media> }>;
+  responses: Record<
+    string,
+    { description: string; headers?: Record<string, object>; content?: Record<string, Media> }
+  >;
 }
 export interface Specification {
   openapi: string;
   info: { description: string; license: object };
   servers: object[];
+  tags: { name: string; description?: string }[];
   paths: Record<string, Record<string, Operation>>;
   components: {
     securitySchemes: Record<string, Record<string, string>>;
@@ -25,9 +29,9 @@ export interface Specification {
   };
 }
 
-/** The OpenAPI document of a running service. */
-export async function specificationOf(app: TestApp): Promise<Specification> {
-  const reply = await app.client.get('/openapi.json');
+/** The OpenAPI document of a running service, of its strategy by default. */
+export async function specificationOf(app: TestApp, path = '/openapi.json'): Promise<Specification> {
+  const reply = await app.client.get(path);
   expect(reply.status).toBe(200);
   expect(reply.headers['content-type']).toMatch(/^application\/json/);
   return reply.body as unknown as Specification;

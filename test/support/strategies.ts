@@ -65,9 +65,14 @@ export async function signUp(app: TestApp, email = freshEmail(), password = PASS
 }
 
 /** Signs in to an account, a fresh one by default. */
-export async function signIn(app: TestApp, email?: string, password = PASSWORD): Promise<SignedIn> {
+export async function signIn(
+  app: TestApp,
+  email?: string,
+  password = PASSWORD,
+  more: Readonly<Record<string, string>> = {},
+): Promise<SignedIn> {
   const address = email ?? (await signUp(app, undefined, password));
-  const reply = await app.client.post('/login', { email: address, password });
+  const reply = await app.client.post('/login', { email: address, password }, more);
   if (reply.status !== 200) throw new Error(`sign-in failed: ${reply.text}`);
   const headers = strategyOf(app).credentialOf(reply);
   return {

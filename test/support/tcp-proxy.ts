@@ -9,7 +9,7 @@ export class TcpProxy {
 
   private constructor(
     private readonly host: string,
-    private readonly targetPort: number,
+    private targetPort: number,
   ) {}
 
   /** A proxy on a free port of the loopback address. */
@@ -31,6 +31,11 @@ export class TcpProxy {
     return rewritten.href;
   }
 
+  /** Leads new connections elsewhere, as a moved address does: existing ones stay where they are. */
+  moveTo(port: number): void {
+    this.targetPort = port;
+  }
+
   /** Listens again, on the same port. */
   async start(): Promise<void> {
     const server = createServer((client) => this.forward(client));
@@ -48,7 +53,7 @@ export class TcpProxy {
     if (server) await new Promise((resolve) => server.close(resolve));
   }
 
-  /** From now on bytes vanish: connections stand, and nothing answers. */
+  /** Drops all bytes from now on: connections stay open without answers. */
   hold(): void {
     this.isHolding = true;
   }

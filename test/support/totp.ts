@@ -65,7 +65,7 @@ export async function addRecoveryCodes(client: Client): Promise<string[]> {
   return reply.body['codes'] as string[];
 }
 
-/** Somebody with an authenticator app, signed in since before it was there. */
+/** A user with an authenticator app, whose session is older than the app. */
 export interface Enrolled extends SignedIn {
   readonly secret: string;
 }
@@ -91,7 +91,7 @@ export async function signInByTotp(app: TestApp, { email, secret }: Enrolled): P
   return signedInBy(app, email, reply);
 }
 
-/** What a reply that signs in stands for. */
+/** The session of a reply that signs in. */
 export function signedInBy(app: TestApp, email: string, reply: Reply): SignedIn {
   if (reply.status !== 200) throw new Error(`sign-in failed: ${reply.text}`);
   const headers = strategyOf(app).credentialOf(reply);

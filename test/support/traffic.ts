@@ -5,7 +5,9 @@ import { Holder } from './holder.js';
 import { until } from './process.js';
 import { PASSWORD } from './strategies.js';
 
-/** Three nodes behind a load balancer, and what their clients do all the time. */
+const GOLDEN_RATIO = (Math.sqrt(5) - 1) / 2;
+
+/** Three nodes behind a load balancer, and the constant traffic of their clients. */
 export class Traffic {
   private readonly up: TestApp[] = [];
   private readonly inFlight = new Map<TestApp, number>();
@@ -13,6 +15,7 @@ export class Traffic {
   private readonly busy = new Set<Holder>();
   private isOver = false;
   private turn = 0;
+  private drawn = 0;
   readonly counts = { open: 0, me: 0, refresh: 0, exchange: 0, login: 0 };
   readonly refused: string[] = [];
 
@@ -60,6 +63,12 @@ export class Traffic {
     }
   }
 
+  /** Waits until clients have sent this many more requests. */
+  async more(requests: number): Promise<void> {
+    const goal = this.sent + requests;
+    await until(() => this.sent >= goal || undefined);
+  }
+
   async end(workers: Promise<void>[]): Promise<void> {
     this.isOver = true;
     await Promise.all(workers);
@@ -69,8 +78,19 @@ export class Traffic {
     return this.holders.map(({ sessionId }) => sessionId);
   }
 
+  private get sent(): number {
+    const { open, me, refresh, exchange, login } = this.counts;
+    return open + me + refresh + exchange + login;
+  }
+
+  /** The next number of an even sequence from 0 to 1, the same in every run. */
+  private draw(): number {
+    this.drawn = (this.drawn + GOLDEN_RATIO) % 1;
+    return this.drawn;
+  }
+
   private async act(holder: Holder): Promise<void> {
-    const chance = Math.random();
+    const chance = this.draw();
     if (chance < 0.1 && holder.kind === 'jwt') {
       holder.take(await this.send('refresh', (app) => holder.refresh(app)));
     } else if (chance < 0.2 && this.holders.indexOf(holder) % 2) {
@@ -85,7 +105,7 @@ export class Traffic {
   }
 
   private async exchange(holder: Holder): Promise<void> {
-    const transport = Math.random() < 0.5 ? 'bearer' : 'cookie';
+    const transport = this.draw() < 0.5 ? 'bearer' : 'cookie';
     const before = holder.sessionId;
     holder.take(await this.send('exchange', (app) => holder.exchange(app, transport)));
     if (holder.sessionId !== before) this.refused.push('an exchange gave another session');

@@ -50,6 +50,14 @@ export interface RegistrationLies extends Lies {
   readonly id?: string;
   readonly fmt?: string;
   readonly attStmt?: ReadonlyMap<string, Cbor>;
+  /** Changes the public key that is registered; the private key stays. */
+  readonly key?: (good: Map<number, Cbor>) => ReadonlyMap<number, Cbor>;
+  /** Bytes after the public key, within the authenticator data. */
+  readonly afterKey?: Buffer;
+  /** Bytes after the attestation object. */
+  readonly after?: Buffer;
+  /** A self attestation whose statement names this algorithm. */
+  readonly selfAttestation?: { readonly alg: number; readonly hash: string };
 }
 
 /** The members of the options of a ceremony that it reads. */
@@ -107,7 +115,12 @@ export class SoftwareAuthenticator {
     options: CreationOptions,
     lies: RegistrationLies = {},
   ): { authenticator: SoftwareAuthenticator; credential: CredentialJson } {
-    const { algorithm = 'ES256', credentialId = randomBytes(32), fmt = 'none', attStmt = new Map() } = lies;
+    const {
+      algorithm = 'ES256',
+      credentialId = randomBytes(32),
+      selfAttestation,
+      key = (good) => good,
+    } = lies;
     const { publicKey, privateKey } = makeKeys(algorithm);
     const flags = { ...HONEST, ...lies.flags };
     const authenticator = new SoftwareAuthenticator(
@@ -125,8 +138,20 @@ export class SoftwareAuthenticator {
       Buffer.alloc(16),
       uint16(credentialId.length),
       credentialId,
-      encodeCbor(authenticator.coseKey()),
+      encodeCbor(key(authenticator.coseKey())),
+      lies.afterKey ?? Buffer.alloc(0),
     ]);
+    const clientData = authenticator.clientData('webauthn.create', options.challenge, lies);
+    const statement = () => {
+      const signed = Buffer.concat([authData, createHash('sha256').update(clientData).digest()]);
+      const { alg, hash } = selfAttestation ?? { alg: 0, hash: 'sha256' };
+      return new Map<string, Cbor>([
+        ['alg', alg],
+        ['sig', sign(algorithm === 'EdDSA' ? null : hash, signed, privateKey)],
+      ]);
+    };
+    const { fmt = selfAttestation ? 'packed' : 'none' } = lies;
+    const { attStmt = selfAttestation ? statement() : new Map<string, Cbor>() } = lies;
     const attestationObject = encodeCbor(
       new Map<string, Cbor>([
         ['fmt', fmt],
@@ -135,10 +160,10 @@ export class SoftwareAuthenticator {
       ]),
     );
     const response = {
-      clientDataJSON: authenticator
-        .clientData('webauthn.create', options.challenge, lies)
-        .toString('base64url'),
-      attestationObject: attestationObject.toString('base64url'),
+      clientDataJSON: clientData.toString('base64url'),
+      attestationObject: Buffer.concat([attestationObject, lies.after ?? Buffer.alloc(0)]).toString(
+        'base64url',
+      ),
       transports: ['internal', 'hybrid'],
     };
     return { authenticator, credential: authenticator.credential(response, lies.id) };
@@ -203,7 +228,7 @@ export class SoftwareAuthenticator {
     ]);
   }
 
-  private coseKey(): Map<number, Cbor> {
+  coseKey(): Map<number, Cbor> {
     const { n = '', e = '', x = '', y = '' } = this.publicKey.export({ format: 'jwk' }) as JsonWebKey;
     const bytes = (text: string) => Buffer.from(text, 'base64url');
     const head = (kty: number): [number, Cbor][] => [

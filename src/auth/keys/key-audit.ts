@@ -1,8 +1,8 @@
 import { type Actor, recordEvent } from '../../audit/audit.service.js';
-import type { Queries } from '../../database/database.js';
+import type { Queries } from '../../platform/database/database.js';
 import type { KeyChange } from './key-transitions.js';
 
-/** Records that another key signs, if the changes say so, in the transaction that makes them. */
+/** Records a new current key, if the changes contain one, in the transaction of the change. */
 export async function recordRotation(
   tx: Queries,
   changes: readonly KeyChange[],
@@ -16,7 +16,7 @@ export async function recordRotation(
   return changes;
 }
 
-/** Records that an operator ended a key, and which one signs in its place; null where that did not change. */
+/** Records that an operator revoked a key, and its successor; null if the current key did not change. */
 export function recordKeyRevocation(tx: Queries, kid: string, changes: readonly KeyChange[]): Promise<void> {
   const details = { kid, current: kidOf(changes, 'promoted') };
   return recordEvent(tx, { kind: 'key_revoked', userId: null, actor: 'operator', details });

@@ -4,10 +4,13 @@ import type { AuthConfig, SigningAlgorithm } from '../../../config/auth.config.j
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
 import { recordEvent } from '../../audit/audit.service.js';
 import { type ChainKeyRewrapping, rewrapChainKey } from '../../audit/chain-key.js';
-import { Database } from '../../database/database.js';
-import { KEY_PURPOSE, type SealedKey } from './key-pair.js';
-import { type KeyState, promotableFrom, underKeyLock } from './key-transitions.js';
-import { seal, sealedUnder, unseal } from '../../secrets/secrets.js';
+import { Database } from '../../platform/database/database.js';
+import { secondsFromNow } from '../../platform/database/sql-time.js';
+import { KEY_PURPOSE } from './key-pair.js';
+import { promotableFrom, underKeyLock } from './key-transitions.js';
+import type { KeysTables } from './keys.tables.js';
+import type { KeyState } from './signing-key.entity.js';
+import { seal, sealedUnder, unseal } from '../../platform/secrets/secrets.js';
 
 /** A key as an operator sees it. */
 export interface KeyListing {
@@ -15,47 +18,41 @@ export interface KeyListing {
   readonly algorithm: SigningAlgorithm;
   readonly state: KeyState;
   readonly publishedSince: Date;
-  /** Null for one that never signed. */
+  /** Null for a key that never signed. */
   readonly signsSince: Date | null;
   readonly signedUntil: Date | null;
-  /** When the last token that nodes may have signed with it until now has died; null for one that never signed. */
+  /** When the last token that nodes may have signed with it has expired; null for a key that never signed. */
   readonly tokensExpireAt: Date | null;
   readonly retiredAt: Date | null;
-  /** When an operator ended it; null for one whose time was over, or is not. */
+  /** When an operator revoked it; null otherwise. */
   readonly revokedAt: Date | null;
-  /** From when on a next key may sign; null for any other. */
+  /** When a next key can be promoted; null for other keys. */
   readonly promotableFrom: Date | null;
   /** Whether that time has come, by the database's clock. */
   readonly isPromotable: boolean;
-  /** Which of AUTH_SECRETS its private half is sealed under, counted from 0; null if none fits, or it was wiped. */
+  /**
+   * Index of the secret in AUTH_SECRETS that encrypts the private key; null if none fits or the private key was
+   * wiped.
+   */
   readonly sealedUnder: number | null;
 }
 
-/** What sealing the keys anew came to. */
+/** The result of re-encrypting the keys. */
 export interface Rewrapping {
-  /** Keys that were under another secret, and are under the first one now. */
+  /** Keys that were re-encrypted under the first secret. */
   readonly rewrapped: readonly string[];
-  /** Keys that no secret opens: left as they are. */
+  /** Keys that no secret decrypts; unchanged. */
   readonly unopened: readonly string[];
-  /** The key of the audit trail. */
+  /** The key of the audit chain. */
   readonly auditChain: ChainKeyRewrapping;
-  /** From when on no other secret is needed, if every node runs with this list; null while there are `unopened`. */
+  /**
+   * When the other secrets are no longer needed, if every node runs with this list; null while there are `unopened`
+   * keys.
+   */
   readonly othersMayLeaveAt: Date | null;
 }
 
-interface ListingRow extends SealedKey {
-  state: KeyState;
-  created_at: Date | string;
-  promoted_at: Date | string | null;
-  demoted_at: Date | string | null;
-  tokens_expire_at: Date | string | null;
-  retired_at: Date | string | null;
-  revoked_at: Date | string | null;
-  promotable_from: Date | string;
-  is_promotable: boolean;
-}
-
-/** All signing keys, and the secrets that they are sealed under. */
+/** All signing keys, and the secrets that encrypt them. */
 @Injectable()
 export class KeyInventory {
   constructor(
@@ -63,62 +60,69 @@ export class KeyInventory {
     @Inject(AUTH_CONFIG) private readonly config: AuthConfig,
   ) {}
 
-  /** Every key there ever was, the newest first. */
+  /** Returns every key, the newest first. */
   async list(): Promise<KeyListing[]> {
     const from = promotableFrom(this.config);
-    const rows = await this.database.query(
-      sql<ListingRow>`select kid, algorithm, state, created_at, promoted_at, demoted_at, tokens_expire_at, retired_at, revoked_at,
-          ${from} as promotable_from, state = 'next' and ${from} < now() as is_promotable, private_key
-        from signing_keys order by created_at desc, kid desc`,
-    );
+    const rows = await this.database
+      .of<KeysTables>()
+      .selectFrom('signing_keys')
+      .selectAll()
+      .select((key) => [
+        from.as('promotable_from'),
+        sql<boolean>`${key('state', '=', 'next')} and ${from} < now()`.as('is_promotable'),
+      ])
+      .orderBy('created_at', 'desc')
+      .orderBy('kid', 'desc')
+      .execute();
     return rows.map((row) => ({
       kid: row.kid,
       algorithm: row.algorithm,
       state: row.state,
-      publishedSince: new Date(row.created_at),
-      signsSince: toDate(row.promoted_at),
-      signedUntil: toDate(row.demoted_at),
-      tokensExpireAt: toDate(row.tokens_expire_at),
-      retiredAt: toDate(row.retired_at),
-      revokedAt: toDate(row.revoked_at),
-      promotableFrom: row.state === 'next' ? new Date(row.promotable_from) : null,
+      publishedSince: row.created_at,
+      signsSince: row.promoted_at,
+      signedUntil: row.demoted_at,
+      tokensExpireAt: row.tokens_expire_at,
+      retiredAt: row.retired_at,
+      revokedAt: row.revoked_at,
+      promotableFrom: row.state === 'next' ? row.promotable_from : null,
       isPromotable: row.is_promotable,
-      sealedUnder: sealedUnder(this.config.AUTH_SECRETS, KEY_PURPOSE, row.kid, Buffer.from(row.private_key)),
+      sealedUnder: sealedUnder(this.config.AUTH_SECRETS, KEY_PURPOSE, row.kid, row.private_key),
     }));
   }
 
-  /** Seals every private key under the first of AUTH_SECRETS that is under another one. */
+  /** Re-encrypts every private key under the first of AUTH_SECRETS. */
   rewrap(): Promise<Rewrapping> {
     const { AUTH_SECRETS: secrets, REFRESH_REUSE_GRACE: grace } = this.config;
     return underKeyLock(this.database, async (tx) => {
-      const keys = await tx.query(
-        sql<SealedKey>`select kid, algorithm, private_key from signing_keys where state <> 'retired' for update`,
-      );
+      const table = tx.of<KeysTables>();
+      const keys = await table
+        .selectFrom('signing_keys')
+        .select(['kid', 'private_key'])
+        .where('state', '<>', 'retired')
+        .forUpdate()
+        .execute();
       const rewrapped: string[] = [];
       const unopened: string[] = [];
-      for (const { kid, private_key } of keys) {
-        const sealed = Buffer.from(private_key);
+      for (const { kid, private_key: sealed } of keys) {
         if (sealedUnder(secrets, KEY_PURPOSE, kid, sealed) === 0) continue;
         const der = unseal(secrets, KEY_PURPOSE, kid, sealed);
         (der ? rewrapped : unopened).push(kid);
         if (!der) continue;
         const resealed = seal(secrets, KEY_PURPOSE, kid, der);
-        await tx.query(sql`update signing_keys set private_key = ${resealed} where kid = ${kid}`);
+        await table
+          .updateTable('signing_keys')
+          .set({ private_key: resealed })
+          .where('kid', '=', kid)
+          .execute();
       }
       const auditChain = await rewrapChainKey(tx, secrets);
       const details = { keys: rewrapped, unopened, audit_chain: auditChain };
       await recordEvent(tx, { kind: 'secrets_rewrapped', userId: null, actor: 'operator', details });
-      // What refresh tokens were derived under is needed while their grace time lasts.
-      const [row] = await tx.query(
-        sql<{ at: Date | string }>`select now() + make_interval(secs => ${grace}) as at`,
-      );
+      // The secrets of refresh tokens are needed until their grace period is over.
+      const { at } = await table.selectNoFrom(secondsFromNow(grace).as('at')).executeTakeFirstOrThrow();
       const isAllOpen = unopened.length === 0 && auditChain !== 'unopened';
-      const othersMayLeaveAt = isAllOpen && row ? new Date(row.at) : null;
+      const othersMayLeaveAt = isAllOpen ? at : null;
       return { rewrapped, unopened, auditChain, othersMayLeaveAt };
     });
   }
-}
-
-function toDate(value: Date | string | null): Date | null {
-  return value === null ? null : new Date(value);
 }

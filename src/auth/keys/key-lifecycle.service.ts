@@ -2,7 +2,9 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type RawBuilder, sql } from 'kysely';
 import type { AuthConfig } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
-import { Database } from '../../database/database.js';
+import { Database } from '../../platform/database/database.js';
+import { secondsFromNow } from '../../platform/database/sql-time.js';
+import type { KeysTables } from './keys.tables.js';
 import { recordRotation } from './key-audit.js';
 import { draftKey } from './key-pair.js';
 import { lastTokenAfter } from './key-times.js';
@@ -25,8 +27,8 @@ interface Due {
 }
 
 /**
- * The life of a key as the nodes lead it: next → current → previous → retired. docs/adr/0013 has the rules and their
- * reasons. The database's clock decides all of it.
+ * The life of a key: next → current → previous → retired. docs/adr/0013 has the rules and their reasons. The
+ * database's clock decides.
  */
 @Injectable()
 export class KeyLifecycle {
@@ -36,23 +38,26 @@ export class KeyLifecycle {
   ) {}
 
   /**
-   * Announces that this node is going to sign for `leaseTime`, so that the key stays published until the last of these
-   * tokens has died. Nobody has to find out later who signed what, and for how long.
+   * Announces that this node signs for `leaseTime`, so that the key stays published until the last of these tokens
+   * has expired.
    *
-   * @returns the id of the current key; null if there is none.
+   * @returns the id of the current key; null without one.
    */
   async lease(): Promise<string | null> {
-    const [row] = await this.database.query(
-      sql<{ kid: string }>`update signing_keys
-        set tokens_expire_at = greatest(tokens_expire_at, now() + make_interval(secs => ${lastTokenAfter(this.config)}))
-        where ${is('current', this.config.JWT_ALGORITHM)} returning kid`,
-    );
-    return row?.kid ?? null;
+    const lastToken = secondsFromNow(lastTokenAfter(this.config));
+    const key = await this.database
+      .of<KeysTables>()
+      .updateTable('signing_keys')
+      .set({ tokens_expire_at: sql<Date>`greatest(tokens_expire_at, ${lastToken})` })
+      .where(is('current', this.config.JWT_ALGORITHM))
+      .returning('kid')
+      .executeTakeFirst();
+    return key?.kid ?? null;
   }
 
   /**
-   * Makes sure that there is a current key. A new one signs at once: where there was none, no other could go on until
-   * it is known everywhere.
+   * Makes sure that there is a current key. A new key signs immediately: without a current key, no other could sign
+   * until it is known everywhere.
    */
   async ensureCurrent(): Promise<readonly KeyChange[]> {
     const draft = await draftKey(this.config.JWT_ALGORITHM, this.config.AUTH_SECRETS);
@@ -62,10 +67,9 @@ export class KeyLifecycle {
   }
 
   /**
-   * Promotes, publishes and retires whatever is due. Of many nodes that come at once, one does it.
+   * Promotes, publishes and retires keys that are due. Of concurrent nodes, one does it.
    *
-   * A next key always stands by: when the current one has to go at once, the next is in every cache already, and caches
-   * behind caches have had all the time that they need.
+   * A next key is always published: if the current key must be revoked, every cache has the next one.
    */
   async advance(): Promise<readonly KeyChange[]> {
     const { JWT_ALGORITHM: algorithm, AUTH_SECRETS: secrets } = this.config;
@@ -76,7 +80,7 @@ export class KeyLifecycle {
         not exists (select 1 from signing_keys where ${is('next', algorithm)}) as publication`,
     );
     if (!due || !Object.values(due).includes(true)) return [];
-    // Made before the transaction: nobody waits for it there.
+    // Generated before the transaction, so that no lock waits for it.
     const draft = due.promotion || due.publication ? await draftKey(algorithm, secrets) : null;
     const changes = await underKeyLockIfFree(this.database, async (tx) => [
       ...(await recordRotation(tx, await promoteNext(tx, this.config, this.isDue), 'system')),
@@ -92,8 +96,8 @@ export class KeyLifecycle {
   }
 
   /**
-   * Whether a row `k` is needed no more. Its last token has died; or nobody has signed with its algorithm for an
-   * interval, the time in which JWT_ALGORITHM can be changed back to a key that is still published.
+   * Whether a row `k` can be retired: its last token has expired; or no node has signed with its algorithm for one
+   * interval, in which JWT_ALGORITHM can be changed back to a key that is still published.
    */
   private get isOver(): RawBuilder<boolean> {
     const isForeign = sql`k.algorithm <> ${this.config.JWT_ALGORITHM}`;

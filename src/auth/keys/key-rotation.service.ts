@@ -2,15 +2,15 @@ import { Inject, Injectable, type OnApplicationBootstrap, type OnApplicationShut
 import type { Logger } from 'pino';
 import type { AuthConfig } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
-import { LOGGER } from '../../logging/logger.js';
+import { LOGGER } from '../../platform/logging/logger.js';
 import { KeyLifecycle } from './key-lifecycle.service.js';
 import { roundInterval } from './key-times.js';
 import { SigningKeys } from './signing-keys.service.js';
 
-/** Seconds after a round that failed until the next one at most. */
+/** Maximum seconds from a failed round to the next. */
 const RETRY_AFTER = 2;
 
-/** Sees to the keys in rounds: moves them on where that is due, and learns what other nodes did. */
+/** Maintains the keys in rounds: rotates them when due, and learns of changes by other nodes. */
 @Injectable()
 export class KeyRotation implements OnApplicationBootstrap, OnApplicationShutdown {
   private timer: NodeJS.Timeout | undefined;
@@ -47,10 +47,10 @@ export class KeyRotation implements OnApplicationBootstrap, OnApplicationShutdow
     }, seconds * 1000).unref();
   }
 
-  /** Never throws: what failed is tried again in the next round. */
+  /** Never throws: the next round tries again. */
   private async makeRound(): Promise<void> {
     const errors: unknown[] = [];
-    // Apart from each other: a node that cannot move keys on may still learn what others did, and sign.
+    // Independent steps: a node that cannot rotate keys can still learn of changes and sign.
     for (const part of [() => this.moveOn(), () => this.keys.renew()]) {
       await part().catch((error: unknown) => errors.push(error));
     }
@@ -63,7 +63,7 @@ export class KeyRotation implements OnApplicationBootstrap, OnApplicationShutdow
     }
   }
 
-  /** An outage is one line when it begins and one when it ends, however long it is. */
+  /** Logs an outage once when it begins and once when it ends. */
   private report([error]: readonly unknown[]): void {
     const isFailing = error !== undefined;
     if (isFailing && !this.isFailing && !this.isStopping) {

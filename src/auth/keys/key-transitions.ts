@@ -1,12 +1,13 @@
 import { type RawBuilder, sql } from 'kysely';
 import { type AuthConfig, publicationTime, type SigningAlgorithm } from '../../../config/auth.config.js';
-import type { Database, Queries } from '../../database/database.js';
+import type { Columns } from '../../platform/database/columns.js';
+import type { Database, Queries } from '../../platform/database/database.js';
+import { NOW } from '../../platform/database/sql-time.js';
+import type { KeysTables } from './keys.tables.js';
 import type { KeyDraft } from './key-pair.js';
 
-/** Any number will do, as long as every version takes the same: whoever moves keys on holds it. */
+/** Key of the advisory lock of key changes: any number, the same in every version. */
 const KEY_LOCK = 7_236_339_204;
-
-export type KeyState = 'next' | 'current' | 'previous' | 'retired';
 
 /** What happened to a key. */
 export interface KeyChange {
@@ -16,7 +17,7 @@ export interface KeyChange {
 
 type Condition = RawBuilder<boolean>;
 
-/** The lock under which keys are moved on; waits for it. */
+/** Runs `work` under the lock of key changes; waits for the lock. */
 export function underKeyLock<T>(database: Database, work: (tx: Queries) => Promise<T>): Promise<T> {
   return database.transaction(async (tx) => {
     await tx.query(sql`select pg_advisory_xact_lock(${KEY_LOCK})`);
@@ -24,7 +25,7 @@ export function underKeyLock<T>(database: Database, work: (tx: Queries) => Promi
   });
 }
 
-/** The same, but null at once if somebody else holds it. */
+/** The same, but returns null immediately if another node holds the lock. */
 export function underKeyLockIfFree<T>(
   database: Database,
   work: (tx: Queries) => Promise<T>,
@@ -37,62 +38,77 @@ export function underKeyLockIfFree<T>(
   });
 }
 
-/** Whether a row of `signing_keys` is the one of its algorithm in this state. */
+/** Matches the row of `signing_keys` of an algorithm in this state. */
 export function is(state: 'next' | 'current', algorithm: SigningAlgorithm): Condition {
   return sql<boolean>`(state = ${state} and algorithm = ${algorithm})`;
 }
 
-/** From when on a row of `signing_keys` is in every cache of the key set that is still good. */
+/** When every valid cache of the key set contains a row of `signing_keys`. */
 export function promotableFrom({ JWKS_MAX_AGE }: AuthConfig): RawBuilder<Date> {
   return sql<Date>`(created_at + make_interval(secs => ${publicationTime(JWKS_MAX_AGE)}))`;
 }
 
-/** Whether there is a next key that may sign. */
+/** Whether there is a next key that can be promoted. */
 export function hasPromotableNext(config: AuthConfig): Condition {
   return sql<boolean>`exists (select 1 from signing_keys
     where ${is('next', config.JWT_ALGORITHM)} and ${promotableFrom(config)} < now())`;
 }
 
-/** Announces a key that will sign later, unless one stands by already. */
+/** Whether a key of this algorithm is current. */
+export async function hasCurrent(tx: Queries, algorithm: SigningAlgorithm): Promise<boolean> {
+  const keys = tx.of<KeysTables>().selectFrom('signing_keys').select('kid').where(is('current', algorithm));
+  return (await keys.execute()).length > 0;
+}
+
+/** Publishes a next key, unless there is one. */
 export async function publishNext(tx: Queries, draft: KeyDraft): Promise<readonly KeyChange[]> {
   return insert(tx, draft, 'next');
 }
 
-/** Lets the next key take over from a current one for which the condition holds, if it has been published for long enough. */
+/**
+ * Promotes the next key in place of a current one that meets the condition, if it has been published for long enough.
+ */
 export async function promoteNext(
   tx: Queries,
   config: AuthConfig,
   condition: Condition,
 ): Promise<readonly KeyChange[]> {
   const { JWT_ALGORITHM: algorithm } = config;
-  const [demoted] = await tx.query(
-    // Without the announcement of a node, a version before such announcements signed: no token lives longer than a day.
-    sql<{ kid: string }>`update signing_keys set state = 'previous', demoted_at = now(),
-        tokens_expire_at = coalesce(tokens_expire_at, now() + interval '1 day')
-      where ${is('current', algorithm)} and ${condition} and ${hasPromotableNext(config)} returning kid`,
-  );
+  const demoted = await tx
+    .of<KeysTables>()
+    .updateTable('signing_keys')
+    .set({
+      state: 'previous',
+      demoted_at: NOW,
+      // Without a lease, an earlier version signed: no token lives longer than a day.
+      tokens_expire_at: sql<Date>`coalesce(tokens_expire_at, now() + interval '1 day')`,
+    })
+    .where(is('current', algorithm))
+    .where(condition)
+    .where(hasPromotableNext(config))
+    .returning('kid')
+    .executeTakeFirst();
   if (!demoted) return [];
   return [{ change: 'demoted', kid: demoted.kid }, ...(await takeOver(tx, algorithm))];
 }
 
 /**
- * Where no key is current, makes the next one current, however long it has been published, and the draft the one after
- * it; where there is no next one either, the draft signs at once.
+ * If no key is current, makes the next one current, however long it has been published, and the draft the next one;
+ * without a next key, the draft becomes current.
  */
 export async function fillCurrent(tx: Queries, draft: KeyDraft): Promise<readonly KeyChange[]> {
-  const [current] = await tx.query(sql`select 1 from signing_keys where ${is('current', draft.algorithm)}`);
-  if (current) return [];
+  if (await hasCurrent(tx, draft.algorithm)) return [];
   const promotions = await takeOver(tx, draft.algorithm);
   if (promotions.length > 0) return [...promotions, ...(await publishNext(tx, draft))];
   return insert(tx, draft, 'current');
 }
 
-/** Takes keys for which the condition holds out of the key set for ever, and wipes their private halves. */
+/** Retires the keys that meet the condition and wipes their private keys. */
 export async function retire(tx: Queries, condition: Condition): Promise<readonly KeyChange[]> {
   const retired = await tx.query(
-    sql<{
-      kid: string;
-    }>`update signing_keys k set state = 'retired', retired_at = now(), private_key = ''::bytea,
+    sql<
+      Columns<KeysTables, 'signing_keys', 'kid'>
+    >`update signing_keys k set state = 'retired', retired_at = now(), private_key = ''::bytea,
         demoted_at = coalesce(k.demoted_at, case when k.promoted_at is not null then now() end),
         tokens_expire_at = least(k.tokens_expire_at, now())
       where k.state <> 'retired' and ${condition} returning kid`,
@@ -101,10 +117,13 @@ export async function retire(tx: Queries, condition: Condition): Promise<readonl
 }
 
 async function takeOver(tx: Queries, algorithm: SigningAlgorithm): Promise<readonly KeyChange[]> {
-  const promoted = await tx.query(
-    sql<{ kid: string }>`update signing_keys set state = 'current', promoted_at = now()
-      where ${is('next', algorithm)} returning kid`,
-  );
+  const promoted = await tx
+    .of<KeysTables>()
+    .updateTable('signing_keys')
+    .set({ state: 'current', promoted_at: NOW })
+    .where(is('next', algorithm))
+    .returning('kid')
+    .execute();
   return promoted.map(({ kid }) => ({ change: 'promoted', kid }));
 }
 
@@ -113,13 +132,23 @@ async function insert(
   { kid, algorithm, publicJwk, privateKey }: KeyDraft,
   state: 'next' | 'current',
 ): Promise<readonly KeyChange[]> {
-  // now() is when the transaction began, maybe long before it got the lock.
-  const promotedAt = state === 'current' ? sql`clock_timestamp()` : sql`null`;
-  const inserted = await tx.query(
-    sql`insert into signing_keys (kid, algorithm, state, public_jwk, private_key, created_at, promoted_at)
-        values (${kid}, ${algorithm}, ${state}, ${JSON.stringify(publicJwk)}::jsonb, ${privateKey}, clock_timestamp(), ${promotedAt})
-        on conflict do nothing returning kid`,
-  );
+  // now() is the start of the transaction, which can be long before it got the lock.
+  const at = sql<Date>`clock_timestamp()`;
+  const inserted = await tx
+    .of<KeysTables>()
+    .insertInto('signing_keys')
+    .values({
+      kid,
+      algorithm,
+      state,
+      public_jwk: sql`${JSON.stringify(publicJwk)}::jsonb`,
+      private_key: privateKey,
+      created_at: at,
+      promoted_at: state === 'current' ? at : null,
+    })
+    .onConflict((conflict) => conflict.doNothing())
+    .returning('kid')
+    .execute();
   if (inserted.length === 0) return [];
   const published: KeyChange = { change: 'published', kid };
   return state === 'current' ? [published, { change: 'promoted', kid }] : [published];

@@ -1,23 +1,26 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import type { SigningAlgorithm } from '../../../config/auth.config.js';
+
+export type KeyState = 'next' | 'current' | 'previous' | 'retired';
 
 /** A key pair that signs access tokens. The private half is encrypted under AUTH_SECRETS. */
-const SigningKeySchema = defineEntity({
+export const SigningKeySchema = defineEntity({
   name: 'SigningKey',
   tableName: 'signing_keys',
   properties: {
     kid: p.text().primary(),
-    algorithm: p.text(),
-    state: p.text(),
+    algorithm: p.text().$type<SigningAlgorithm>(),
+    state: p.text().$type<KeyState>(),
     publicJwk: p.json<Record<string, string>>(),
-    privateKey: p.blob().hidden().lazy(),
-    /** Since when it is published. */
+    privateKey: p.blob().$type<Buffer>().hidden().lazy(),
+    /** When it was published. */
     createdAt: p.datetime().defaultRaw('now()'),
     promotedAt: p.datetime().nullable(),
     demotedAt: p.datetime().nullable(),
-    /** When the last access token that it signed runs out, once it signs no more. */
+    /** When the last access token that it signed expires, once it no longer signs. */
     tokensExpireAt: p.datetime().nullable(),
     retiredAt: p.datetime().nullable(),
-    /** When an operator ended it; null for one that was retired because its time was over. */
+    /** When an operator revoked it; null if it retired as planned. */
     revokedAt: p.datetime().nullable(),
   },
   uniques: [

@@ -1,21 +1,15 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import type { AuthConfig } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
-import { Database } from '../../database/database.js';
-import { LOGGER } from '../../logging/logger.js';
-import { Unavailable } from '../../problems/overload.js';
-import { SharedRun } from '../shared-run.js';
-import { RevocationFeed, type RevocationNotice } from '../sessions/revocation-feed.service.js';
+import { Database } from '../../platform/database/database.js';
+import { LOGGER } from '../../platform/logging/logger.js';
+import { Unavailable } from '../../platform/problems/overload.js';
+import { SharedRun } from '../../platform/database/shared-run.js';
+import { RevocationFeed, type RevocationNotice } from '../revocation/revocation-feed.service.js';
 import { KeyLifecycle } from './key-lifecycle.service.js';
-import {
-  openKey,
-  type SealedKey,
-  SecretsDoNotFit,
-  type SigningKeyPair,
-  UnfitSigningKey,
-} from './key-pair.js';
+import { openKey, SecretsDoNotFit, type SigningKeyPair, UnfitSigningKey } from './key-pair.js';
+import type { KeysTables } from './keys.tables.js';
 import { leaseTime, refreshCooldown } from './key-times.js';
 
 /** A key set as RFC 7517 §5 shows it: public members only. */
@@ -23,27 +17,23 @@ export interface JsonWebKeySet {
   readonly keys: readonly Readonly<Record<string, string>>[];
 }
 
-interface KeyRow extends SealedKey {
-  public_jwk: Record<string, string>;
-}
-
 /**
  * The keys that sign access tokens, as this node knows them; all nodes share them through the database. Each serves
  * exactly one algorithm (RFC 8725 §3.1), so that a token cannot choose how it is verified.
  *
- * All times here are milliseconds of the monotonic clock: a step of the system's clock must not blind this node to keys.
+ * All times are milliseconds of the monotonic clock: a step of the system clock must not hide keys from this node.
  */
 @Injectable()
 export class SigningKeys implements OnModuleInit {
   private keys: ReadonlyMap<string, SigningKeyPair> = new Map();
   private published: JsonWebKeySet = { keys: [] };
-  /** When the question left whose answer these keys are. */
+  /** When the query for these keys was sent. */
   private readAt = Number.NEGATIVE_INFINITY;
-  /** When something was heard that may have ended a key. */
+  /** When a notification arrived that may have revoked a key. */
   private overtakenAt = Number.NEGATIVE_INFINITY;
   private refreshedAt = Number.NEGATIVE_INFINITY;
   private refreshing: Promise<void> = Promise.resolve();
-  /** The key that this node announced to sign with, and until when. */
+  /** The key of this node's lease, and the end of the lease. */
   private lease = { kid: '', until: Number.NEGATIVE_INFINITY };
   /** Keys that were reported as unusable. */
   private readonly skipped = new Set<string>();
@@ -71,21 +61,22 @@ export class SigningKeys implements OnModuleInit {
   }
 
   /**
-   * The key that signs now.
+   * Returns the current key.
    *
-   * @throws Unavailable when this node could not learn for so long which one it is that it may be another by now.
+   * @throws Unavailable if this node has not learned for so long which key is current that it may be another one.
    */
   current(): SigningKeyPair {
     const key = this.leased();
     if (key) return key;
     this.renewSoon();
-    throw new Unavailable('which key signs is not known at the moment');
+    throw new Unavailable('the current signing key is unknown at the moment');
   }
 
   /**
-   * The key with this id; null if there is none. Another node may have made it a moment ago, so it looks again.
+   * Returns the key with this id; null if it does not exist. Reads the keys again for an unknown id, which another
+   * node may have just created.
    *
-   * @throws the driver's error when a key may have been revoked, and the database cannot be asked.
+   * @throws the driver's error if a key may have been revoked and the database is unavailable.
    */
   async find(kid: string): Promise<SigningKeyPair | null> {
     if (this.isOvertaken || !this.feed.isFresh) await this.readings.run();
@@ -95,19 +86,19 @@ export class SigningKeys implements OnModuleInit {
     return this.keys.get(kid) ?? null;
   }
 
-  /** The public halves, for other services, those that other nodes just made included. */
+  /** Returns the public keys for other services, including new keys of other nodes. */
   async jwks(): Promise<JsonWebKeySet> {
-    // While the database is away, the keys known so far serve better than none.
+    // While the database is unavailable, serve the known keys.
     await this.refresh().catch(() => undefined);
     return this.published;
   }
 
-  /** Seconds since the database was asked for the keys that are known now. */
+  /** Seconds since the known keys were read. */
   get age(): number {
     return (performance.now() - this.readAt) / 1000;
   }
 
-  /** Asks anew which key signs, and for all that are published; makes one if there is none. */
+  /** Reads the current key and all published keys; creates one if none exists. */
   renew(): Promise<void> {
     return this.renewals.run();
   }
@@ -123,7 +114,7 @@ export class SigningKeys implements OnModuleInit {
 
   private async takeLease(): Promise<void> {
     const askedAt = performance.now();
-    // Twice: a promotion that commits in the middle of it hides both keys from a statement.
+    // Twice: a promotion that commits in between hides both keys from one statement.
     let kid = (await this.lifecycle.lease()) ?? (await this.lifecycle.lease());
     if (kid === null) {
       await this.lifecycle.ensureCurrent();
@@ -134,7 +125,7 @@ export class SigningKeys implements OnModuleInit {
   }
 
   private renewSoon(): void {
-    // Whoever sees to the keys in rounds reports what is wrong.
+    // KeyRotation reports errors in its rounds.
     this.renew().catch(() => undefined);
   }
 
@@ -144,7 +135,7 @@ export class SigningKeys implements OnModuleInit {
     this.renewSoon();
   }
 
-  /** Reads the keys again unless that was a moment ago. Whoever comes meanwhile waits for the same answer. */
+  /** Reads the keys again, unless they were read a moment ago. Concurrent callers share one query. */
   private refresh(): Promise<void> {
     const now = performance.now();
     if (now - this.refreshedAt >= refreshCooldown(this.config) * 1000) {
@@ -155,8 +146,8 @@ export class SigningKeys implements OnModuleInit {
   }
 
   /**
-   * A node that runs goes on without a key that it cannot open: another node may already seal under a secret that
-   * this one gets with its next start.
+   * A running node skips a key that it cannot decrypt: another node may already encrypt under a secret that this one
+   * gets at its next start.
    */
   private skip(error: Error, kid: string): void {
     if (this.skipped.has(kid)) return;
@@ -166,13 +157,17 @@ export class SigningKeys implements OnModuleInit {
 
   private async read(unusable: (error: Error, kid: string) => void): Promise<void> {
     const askedAt = performance.now();
-    const rows = await this.database.query(
-      sql<KeyRow>`select kid, algorithm, public_jwk, private_key from signing_keys where state <> 'retired' order by created_at desc`,
-    );
+    const rows = await this.database
+      .of<KeysTables>()
+      .selectFrom('signing_keys')
+      .select(['kid', 'algorithm', 'public_jwk', 'private_key'])
+      .where('state', '<>', 'retired')
+      .orderBy('created_at', 'desc')
+      .execute();
     const keys = new Map<string, SigningKeyPair>();
     for (const row of rows) {
       try {
-        // One that was opened stays open: it may have been sealed anew, under a secret that this node gets later.
+        // A decrypted key stays usable: it may have been re-encrypted under a secret that this node gets later.
         keys.set(row.kid, this.keys.get(row.kid) ?? openKey(row, this.config.AUTH_SECRETS));
       } catch (error) {
         if (!(error instanceof SecretsDoNotFit) && !(error instanceof UnfitSigningKey)) throw error;
@@ -187,7 +182,7 @@ export class SigningKeys implements OnModuleInit {
   }
 }
 
-/** A start fails on a key that it cannot use: it would refuse tokens that other nodes take. */
+/** A start fails on an unusable key: the node would refuse tokens that others accept. */
 function refuse(error: Error): never {
   throw error;
 }

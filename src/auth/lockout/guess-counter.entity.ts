@@ -1,17 +1,18 @@
 import { defineEntity, p } from '@mikro-orm/core';
+import type { GuessableAuthenticator } from './guess.js';
 
 /**
- * How often in a row an authenticator of an account was guessed wrong: from one network, and, where `network` is empty,
- * from all. The subject is SHA-256 of who was meant, whether there is such an account or not.
+ * Consecutive failed guesses at an authenticator of an account: from one network or, if `network` is empty, from all.
+ * The subject is SHA-256 of the address, whether the account exists or not.
  */
-const GuessCounterSchema = defineEntity({
+export const GuessCounterSchema = defineEntity({
   name: 'GuessCounter',
   tableName: 'guess_counters',
   properties: {
-    authenticator: p.text().primary(),
-    subject: p.blob().primary(),
+    authenticator: p.text().$type<GuessableAuthenticator>().primary(),
+    subject: p.blob().$type<Buffer>().primary(),
     network: p.text().primary(),
-    /** Whether there was such an account at the last guess: its own count then stays until a success. */
+    /** Whether the account existed at the last guess: then its own counter stays until a success. */
     isAccount: p.boolean(),
     failures: p.integer(),
     lockedUntil: p.datetime().nullable(),

@@ -1,30 +1,30 @@
 /**
- * How many guesses in a row, and how soon after one another. A guess is counted under the account and the network it
- * comes from, and under the account alone. docs/adr/0017-lockout.md has the reasons and what they add up to.
+ * Limits of consecutive guesses and their delays. A guess counts for the account with its network, and for the
+ * account alone. docs/adr/0017-lockout.md has the reasons and the totals.
  */
 
-/** From one network: somebody who tries the few passwords they have never waits, and a script soon does. */
+/** Per network: a user who tries a few own passwords never waits; a script soon does. */
 export const NETWORK = {
-  /** The guess from which on each is followed by a delay. */
+  /** The number of guesses from which each is followed by a delay. */
   freely: 10,
-  /** The first delay in seconds; each further one is twice as long. */
+  /** The first delay in seconds; each later one doubles. */
   delay: 30,
 };
 
-/** From all networks together: begins later and shorter, because who waits here may be the owner in a new place. */
+/** For all networks together: starts later with shorter delays, because the owner may be in a new place. */
 export const ACCOUNT = { freely: 20, delay: 1 };
 
-/** Seconds: the longest delay. Four guesses an hour find nothing, and an owner who waits does not wait for ever. */
+/** The longest delay in seconds. Four guesses an hour find nothing, and the owner's wait is bounded. */
 export const DELAY_MAX = 900;
 
-/** NIST SP 800-63B-4 §3.2.2: the most guesses in a row at an authenticator of an account, whoever makes them. */
+/** NIST SP 800-63B-4 §3.2.2: the maximum of consecutive guesses at an authenticator of an account, from all callers. */
 export const GUESSES_MAX = 100;
 
-/** Of these, the last are kept for networks that the owner signed in from: strangers cannot use them up. */
+/** The guesses above this number are reserved for known networks of the owner: attackers cannot use them up. */
 export const STRANGERS_MAX = 80;
 
-/** In what is kept, the most from one network, so that one bad neighbour does not take all of it. */
+/** The maximum of reserved guesses per network, so that one known network cannot use all of them. */
 export const RESERVE_PER_NETWORK = 10;
 
-/** Days that a network counts as the owner's after a sign-in from there. */
+/** Days that a network counts as known after a sign-in from it. */
 export const NETWORK_KNOWN_DAYS = 90;

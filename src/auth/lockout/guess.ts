@@ -1,12 +1,12 @@
-import type { Client } from '../../http/client.decorator.js';
+import type { Client } from '../../platform/http/client.decorator.js';
 
-/** What can be guessed. Each has counters of its own. */
+/** Authenticators that can be guessed. Each has its own counters. */
 export type GuessableAuthenticator = 'password' | 'totp' | 'recovery_code' | 'passkey';
 
 /** One guess at an authenticator. */
 export interface Guess {
   readonly authenticator: GuessableAuthenticator;
-  /** Who is meant: the canonical address, whether there is such an account or not. */
+  /** The canonical address, whether the account exists or not. */
   readonly email: string;
   readonly client: Client;
 }

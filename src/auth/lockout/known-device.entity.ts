@@ -1,14 +1,14 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { User } from '../../users/user.entity.js';
 
-/** A network and a user agent that a person signed in from. */
-const KnownDeviceSchema = defineEntity({
+/** A network and a user agent of an earlier sign-in of a user. */
+export const KnownDeviceSchema = defineEntity({
   name: 'KnownDevice',
   tableName: 'known_devices',
   properties: {
     user: () => p.manyToOne(User).primary().deleteRule('cascade'),
     network: p.text().primary(),
-    agentHash: p.blob().primary(),
+    agentHash: p.blob().$type<Buffer>().primary(),
     firstSeenAt: p.datetime().defaultRaw('now()'),
     lastSeenAt: p.datetime().defaultRaw('now()'),
   },

@@ -1,23 +1,31 @@
 import { createHash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
-import type { Queries } from '../../database/database.js';
-import type { Client } from '../../http/client.decorator.js';
-import { clientNetwork } from '../../throttle/client-network.js';
+import type { Queries } from '../../platform/database/database.js';
+import type { Client } from '../../platform/http/client.decorator.js';
+import { clientNetwork } from '../../platform/throttle/client-network.js';
 
-/** The most that are remembered of a person; the one not seen for longest goes. */
+/** The maximum of devices stored for a user; the least recently used is deleted. */
 const REMEMBERED_MAX = 50;
-/** Days after which one goes, at the next sign-in: the last one stays, so that somebody who was away long is told, too. */
+/**
+ * Days after which a device is deleted at the next sign-in. The last one stays, so that users who return after a long
+ * time are still notified.
+ */
 const REMEMBERED_DAYS = 400;
 
-/** Where people signed in from before. */
+/** Removes the known devices of a user: they were those of an attacker. */
+export async function removeKnownDevices(tx: Queries, userId: string): Promise<void> {
+  await tx.query(sql`delete from known_devices where user_id = ${userId}`);
+}
+
+/** The devices of earlier sign-ins. */
 @Injectable()
 export class KnownDevices {
   /**
-   * Notes, in the transaction of a sign-in, where it came from.
+   * Records the device of a sign-in, in its transaction.
    *
-   * @returns `new` if the person has signed in before, but never from this network, nor with this user agent from
-   * another: a browser that was updated and a telephone on the way are not worth a mail.
+   * @returns `new` if the user has signed in before, but never from this network, nor with this user agent from
+   * another network. A browser update or a phone on the move is not worth a mail.
    */
   async note(tx: Queries, userId: string, client: Client): Promise<'new' | 'known'> {
     const network = clientNetwork(client.ip);
@@ -39,7 +47,7 @@ export class KnownDevices {
         select not bool_or(network = ${network} or agent_hash = ${agentHash}) as is_new
         from known_devices where user_id = ${userId}`,
     );
-    // Every part of the statement sees the table as it was before; null: there was nothing.
+    // All parts of the statement see the table before it; null means that it had no row.
     return before?.is_new === true ? 'new' : 'known';
   }
 }

@@ -2,12 +2,13 @@ import { Inject, Injectable } from '@nestjs/common';
 import { type RawBuilder, sql } from 'kysely';
 import type { Logger } from 'pino';
 import { Audit } from '../../audit/audit.service.js';
-import { Database, type Queries } from '../../database/database.js';
-import { LOGGER } from '../../logging/logger.js';
-import { clientNetwork } from '../../throttle/client-network.js';
-import { maskEmail } from '../../logging/mask-email.js';
-import { counterLock, forgetGuesses, subjectOf } from './forget-guesses.js';
-import type { Guess, GuessableAuthenticator } from './guess.js';
+import type { Columns } from '../../platform/database/columns.js';
+import { Database, type Queries } from '../../platform/database/database.js';
+import { LOGGER } from '../../platform/logging/logger.js';
+import { clientNetwork } from '../../platform/throttle/client-network.js';
+import { maskEmail } from '../../platform/logging/mask-email.js';
+import { counterLock, subjectOf } from './clear-guesses.js';
+import type { Guess } from './guess.js';
 import {
   ACCOUNT,
   DELAY_MAX,
@@ -17,20 +18,21 @@ import {
   RESERVE_PER_NETWORK,
   STRANGERS_MAX,
 } from './guess-limits.js';
+import type { LockoutTables } from './lockout.tables.js';
 
-/** A counter that a guess was added to. */
-interface Counted {
-  readonly network: string;
-  readonly failures: number;
-  /** Whether this guess began a lock. */
+/** A counter to which a guess was added. */
+type Counted = Counter & {
+  /** Whether this guess started a lock. */
   readonly locks: boolean;
   readonly user_id: string | null;
-}
+};
 
-/** The counter of an account over all networks. */
+type Counter = Columns<LockoutTables, 'guess_counters', 'network' | 'failures'>;
+
+/** The counter of an account across all networks. */
 const EVERYWHERE = '';
 
-/** Counts guesses, over all nodes, and slows them down. */
+/** Counts guesses across all nodes and delays them. */
 @Injectable()
 export class Lockout {
   constructor(
@@ -40,10 +42,10 @@ export class Lockout {
   ) {}
 
   /**
-   * Counts a guess before it is evaluated, so that of many at once no more are evaluated than the limit allows. One that
-   * is not admitted is not counted, and makes no lock longer.
+   * Counts a guess before it is evaluated, so that concurrent guesses cannot exceed the limit. A guess that is not
+   * admitted is not counted and extends no lock.
    *
-   * @returns false if it must not be evaluated; the answer is then that of a wrong one, at the same cost.
+   * @returns false if it must not be evaluated; answer it like a wrong guess, with the same cost.
    */
   async admit(guess: Guess): Promise<boolean> {
     const counted = await this.database.query(admission(guess));
@@ -54,14 +56,14 @@ export class Lockout {
   }
 
   /**
-   * Starts counting anew: the guess was right, and completed what it was for.
+   * Resets the counters: the guess was correct and completed its purpose.
    *
-   * @returns how many were wrong before it.
+   * @returns the number of failed guesses before it.
    */
   async succeed(tx: Queries, { authenticator, email, client }: Guess): Promise<number> {
     const subject = subjectOf(email);
     const rows = await tx.query(
-      sql<Counted>`with locked as materialized (select ${counterLock(subject)})
+      sql<Counter>`with locked as materialized (select ${counterLock(subject)})
           delete from guess_counters where (authenticator, subject, network) in (
             select authenticator, subject, network from guess_counters
             where authenticator = ${authenticator} and subject = ${subject}
@@ -74,8 +76,8 @@ export class Lockout {
   }
 
   /**
-   * Takes an admitted guess out of the count: it was right but completed nothing yet (another factor is asked for), or
-   * was not evaluated after all. What was wrong before stays counted.
+   * Removes an admitted guess from the counters: it was correct but completed nothing yet (another factor is
+   * required), or it was not evaluated. Earlier failures stay counted.
    */
   async release({ authenticator, email, client }: Guess): Promise<void> {
     const freely = sql`case when c.network = ${EVERYWHERE} then ${ACCOUNT.freely}::int else ${NETWORK.freely}::int end`;
@@ -92,24 +94,7 @@ export class Lockout {
     );
   }
 
-  /**
-   * Forgets all guesses at one authenticator of an account: a password that was chosen anew by mail. Those at others
-   * stay counted, or a mailbox would be enough to guess codes without end.
-   */
-  async clear(
-    tx: Queries,
-    emailCanonical: string,
-    authenticator: GuessableAuthenticator = 'password',
-  ): Promise<void> {
-    await forgetGuesses(tx, emailCanonical, authenticator);
-  }
-
-  /** Forgets all guesses at an account: an administrator helps its owner, or it is deleted. */
-  async clearAll(tx: Queries, emailCanonical: string): Promise<void> {
-    await forgetGuesses(tx, emailCanonical, 'all');
-  }
-
-  /** Records that a guess began a lock: once a lock, since none begins while there is one. */
+  /** Records the start of a lock, once for each lock: none starts during another. */
   private async tell({ authenticator, email, client }: Guess, locks: readonly Counted[]): Promise<void> {
     const [{ user_id: userId } = { user_id: null }] = locks;
     const details = {
@@ -130,12 +115,12 @@ export class Lockout {
 }
 
 /**
- * One statement decides and counts. It takes hold of both counters, behind the lock of the account's counters, and
- * adds to both or to none: a guess that one of them refuses is not counted by the other. One that is refused at first sight
- * waits for nobody, or a flood at one account would queue there with all connections there are; it writes the counter of
- * its network without adding to it, so that it takes as long. Guesses that are the first at once see no counter to hold:
- * the conditions of the updates stop these. What was guessed before there was such an account does not count for it: whoever
- * knows which address will sign up shall not lock it beforehand.
+ * One statement decides and counts. It locks both counters, after the lock of the account's counters, and increments
+ * both or none: a guess refused by one is not counted by the other. A guess refused on first read waits for no lock,
+ * or a flood at one account would block all connections. It still writes the counter of its network without adding to
+ * it, for the same duration. Concurrent first guesses find no rows to lock; the conditions of the updates stop them.
+ * Guesses before the account existed do not count: an attacker must not be able to lock an address before its owner
+ * signs up.
  */
 function admission({ authenticator, email, client }: Guess): RawBuilder<Counted> {
   const subject = subjectOf(email);
@@ -194,7 +179,7 @@ function admission({ authenticator, email, client }: Guess): RawBuilder<Counted>
     from (select * from here union all select * from everywhere) as counted where exists (select 1 from everywhere)`;
 }
 
-/** Until when a counter is locked once one more was counted; null below the count from which there are delays. */
+/** Until when a counter is locked after one more guess; null below the first delayed count. */
 function delayFrom(
   { freely, delay }: { readonly freely: number; readonly delay: number },
   failures: RawBuilder<unknown>,

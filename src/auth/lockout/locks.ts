@@ -1,34 +1,31 @@
 import { sql } from 'kysely';
-import type { Queries } from '../../database/database.js';
-import { subjectOf } from './forget-guesses.js';
+import type { Columns } from '../../platform/database/columns.js';
+import type { Queries } from '../../platform/database/database.js';
+import { subjectOf } from './clear-guesses.js';
 import type { GuessableAuthenticator } from './guess.js';
 import { GUESSES_MAX, RESERVE_PER_NETWORK, STRANGERS_MAX } from './guess-limits.js';
+import type { LockoutTables } from './lockout.tables.js';
 
-/** A lock that is in force: who guesses is refused, unevaluated. */
+/** An active lock: matching guesses are refused without evaluation. */
 export interface Lock {
   readonly authenticator: GuessableAuthenticator;
-  /** Whose guesses it refuses: those of one network, of all that the owner did not sign in from, or everybody's. */
+  /** Which guesses it refuses: those from one network, from all unknown networks, or all. */
   readonly refuses: 'network' | 'unknown_networks' | 'everybody';
-  /** Which one, where it is one. */
+  /** The network, if it is a single one. */
   readonly network: string | null;
-  /** Wrong guesses in a row that the counter has. */
+  /** Consecutive failed guesses of the counter. */
   readonly failures: number;
-  /** When it ends by itself; null if it does not. */
+  /** When it ends automatically; null if it does not. */
   readonly until: Date | null;
 }
 
-interface Row {
-  authenticator: GuessableAuthenticator;
-  network: string;
-  failures: number;
-  account_failures: number;
-  locked_until: Date | string | null;
-}
+type Row = Columns<
+  LockoutTables,
+  'guess_counters',
+  'authenticator' | 'network' | 'failures' | 'locked_until'
+> & { readonly account_failures: number };
 
-/**
- * The locks of an account that are in force, as `Lockout.admit` goes by them. What was guessed at the address before there was an
- * account is none of them.
- */
+/** The active locks of an account, by the rules of `Lockout.admit`. Guesses before the account existed are excluded. */
 export async function findLocks(queries: Queries, emailCanonical: string): Promise<Lock[]> {
   const rows = await queries.query(
     sql<Row>`select c.authenticator, c.network, c.failures, coalesce(a.failures, 0) as account_failures,
@@ -40,8 +37,13 @@ export async function findLocks(queries: Queries, emailCanonical: string): Promi
   return rows.flatMap((row) => lockOf(row) ?? []);
 }
 
-function lockOf({ authenticator, network, failures, account_failures: ofAccount, ...row }: Row): Lock | null {
-  const until = row.locked_until === null ? null : new Date(row.locked_until);
+function lockOf({
+  authenticator,
+  network,
+  failures,
+  account_failures: ofAccount,
+  locked_until: until,
+}: Row): Lock | null {
   if (network !== '') {
     const isUsedUp = ofAccount >= STRANGERS_MAX && failures >= RESERVE_PER_NETWORK;
     if (!isUsedUp && until === null) return null;

@@ -1,15 +1,19 @@
 import { sql } from 'kysely';
-import { OldRows } from '../../sweep/old-rows.js';
+import { OldRows } from '../../platform/retention/old-rows.js';
+import type { LockoutTables } from './lockout.tables.js';
 
-/** Hours after the last guess: far longer than the longest delay, so that leaving a lock to be swept gains nothing. */
+/**
+ * Hours after the last guess: far longer than the longest delay, so that waiting for the purge of a lock gains
+ * nothing.
+ */
 const KEPT_HOURS = 24;
 
 /**
- * Counters that have served: those of networks, and those of addresses that nobody has, which anybody could make without
- * end. What is counted of an account stays until a success: guesses in a row are not forgotten because they are slow.
+ * Counters to purge: those of networks, and those of addresses without an account, which attackers could create
+ * without limit. An account's own counter stays until a success: slow consecutive guesses still count.
  */
 export const oldGuessCounters = () =>
-  new OldRows({
+  new OldRows<LockoutTables>({
     table: 'guess_counters',
     key: ['authenticator', 'subject', 'network'],
     by: 'updated_at',

@@ -1,14 +1,14 @@
 import { type Actor, recordEvent } from '../../audit/audit.service.js';
-import type { Queries } from '../../database/database.js';
-import type { Client } from '../../http/client.decorator.js';
+import type { Queries } from '../../platform/database/database.js';
+import type { Client } from '../../platform/http/client.decorator.js';
 
-/** A session that was just ended. */
+/** A session that has just ended. */
 export interface EndedSession {
   readonly sessionId: string;
   readonly userId: string;
 }
 
-/** Records, in the transaction that ends them, that sessions were ended, and by whom: `user` by default. */
+/** Records that sessions ended, in the transaction that ends them, and the actor: `user` by default. */
 export async function recordEnded(
   tx: Queries,
   ended: readonly EndedSession[],

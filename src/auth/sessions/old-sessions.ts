@@ -1,22 +1,24 @@
 import { sql } from 'kysely';
-import type { Queries } from '../../database/database.js';
-import { OldRows, Place } from '../../sweep/old-rows.js';
-import type { Sweep, Swept } from '../../sweep/sweep.js';
+import { anyOf } from '../../platform/database/any-of.js';
+import type { Queries } from '../../platform/database/database.js';
+import { Place } from '../../platform/retention/old-rows.js';
+import type { Sweep, Swept } from '../../platform/retention/sweep.js';
+import type { SessionsTables } from './sessions.tables.js';
 
 /**
- * Deletes what hangs on sessions that are about to go.
+ * Deletes rows that belong to sessions, before the sessions are deleted.
  *
- * @param limit the most rows that it may delete; as many mean that there may be more.
- * @returns how many it deleted.
+ * @param limit the maximum number of rows to delete; reaching it means that more may be left.
+ * @returns the number of deleted rows.
  */
-export type Clearing = (tx: Queries, sessionIds: readonly string[], limit: number) => Promise<number>;
+export type SessionPurge = (tx: Queries, sessionIds: readonly string[], limit: number) => Promise<number>;
 
-/** How a session can end in a way that no setting takes back, and the column that says when. */
+/** How a session can end permanently, and the column with the time. */
 type End = 'expires_at' | 'revoked_at';
 
 /**
- * Sessions that ended long ago, one way or the other. docs/adr/0025 has the rule: no verdict on a credential that might
- * still be alive depends on them any more.
+ * Sessions that ended long ago, in either way. docs/adr/0025 has the rule: no verdict on a credential that may still
+ * be live depends on them.
  */
 export class OldSessions implements Sweep {
   readonly rows = 'sessions';
@@ -24,12 +26,12 @@ export class OldSessions implements Sweep {
 
   /**
    * @param retention SESSION_RETENTION, in seconds.
-   * @param clearings for what can be much for one session; the rest goes with its row.
+   * @param purges for tables with many rows a session; other rows are deleted with the session.
    */
   constructor(
     private readonly end: End,
     private readonly retention: number,
-    private readonly clearings: readonly Clearing[],
+    private readonly purges: readonly SessionPurge[],
   ) {}
 
   async batch(tx: Queries, limit: number): Promise<Swept> {
@@ -43,12 +45,12 @@ export class OldSessions implements Sweep {
     );
     const ids = over.map(({ id }) => id);
     if (ids.length === 0) return this.done(null, 0);
-    for (const clear of this.clearings) {
-      const cleared = await clear(tx, ids, limit);
-      // The sessions go with the last of it.
-      if (cleared >= limit) return { count: 0, hasMore: true };
+    for (const purge of this.purges) {
+      const purged = await purge(tx, ids, limit);
+      // The sessions are deleted after the last of their rows.
+      if (purged >= limit) return { count: 0, hasMore: true };
     }
-    await tx.query(sql`delete from sessions where id = any(${ids}::uuid[])`);
+    await tx.of<SessionsTables>().deleteFrom('sessions').where('id', '=', anyOf(ids)).execute();
     return this.done(ids.length < limit ? null : (over.at(-1)?.at ?? null), ids.length);
   }
 
@@ -57,7 +59,3 @@ export class OldSessions implements Sweep {
     return { count, hasMore: at !== null };
   }
 }
-
-/** Revocations that every node and service has heard of, and whose last access token has run out. */
-export const oldRevocations = () =>
-  new OldRows({ table: 'revocations', key: ['seq'], by: 'expires_at', isOver: sql`expires_at < now()` });

@@ -3,20 +3,20 @@ import { sql } from 'kysely';
 import type { Logger } from 'pino';
 import type { AuthConfig } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
-import { Database } from '../../database/database.js';
-import { LOGGER } from '../../logging/logger.js';
+import { Database } from '../../platform/database/database.js';
+import { LOGGER } from '../../platform/logging/logger.js';
 
-/** Seconds between two writes at most; where sessions idle out sooner, a quarter of that time. */
+/** The minimum of seconds between two writes; with a short idle timeout, a quarter of that. */
 const INTERVAL_MAX = 60;
-/** A use that is newer than the recorded one by less than this share of the interval is not worth a write. */
+/** A use that is newer than the recorded one by less than this share of the interval is not written. */
 const ALMOST = 0.9;
-/** Sessions in one statement, and the most that are remembered while the database is away. */
+/** Sessions in one statement, and the maximum kept in memory while the database is unavailable. */
 const BATCH = 5_000;
 const REMEMBERED_MAX = 500_000;
 
 /**
- * Remembers which sessions were used and writes it down in batches, outside the requests: reading who somebody is
- * never writes, and yet whoever is active does not idle out.
+ * Records uses of sessions in memory and writes them in batches, outside the requests: authentication never writes,
+ * yet active sessions do not time out.
  */
 @Injectable()
 export class SessionActivity implements OnApplicationShutdown {
@@ -37,13 +37,13 @@ export class SessionActivity implements OnApplicationShutdown {
     this.timer = setInterval(() => void this.flush(), this.interval * 1000).unref();
   }
 
-  /** Notes that a session was used now. */
+  /** Records that a session is used now. */
   note(sessionId: string): void {
     if (this.used.size < REMEMBERED_MAX || this.used.has(sessionId))
       this.used.set(sessionId, performance.now());
   }
 
-  /** Writes down what was noted. What cannot be written is kept for the next time. */
+  /** Writes the recorded uses. What cannot be written is kept for the next run. */
   async flush(): Promise<void> {
     const noted = [...this.used];
     this.used = new Map();
@@ -69,9 +69,9 @@ export class SessionActivity implements OnApplicationShutdown {
   }
 
   /**
-   * Records when sessions were used. One that was not live at that time stays dead.
+   * Stores the times of use. A session that was not live at that time stays ended.
    *
-   * @param uses the ids, each with how many seconds ago it was used.
+   * @param uses the ids, each with the seconds since its use.
    */
   private async write(
     uses: readonly { readonly sessionId: string; readonly secondsAgo: number }[],
@@ -79,9 +79,11 @@ export class SessionActivity implements OnApplicationShutdown {
     const ids = uses.map(({ sessionId }) => sessionId);
     const ages = uses.map(({ secondsAgo }) => secondsAgo);
     await this.database.query(
+      // Locks rows in id order to avoid deadlocks.
       sql`update sessions s set last_used_at = use.at
-          from (select id, now() - make_interval(secs => age) as at
-                from unnest(${ids}::uuid[], ${ages}::float8[]) as noted(id, age)) as use
+          from (select noted.id, now() - make_interval(secs => noted.age) as at
+                from unnest(${ids}::uuid[], ${ages}::float8[]) as noted(id, age)
+                join sessions locked on locked.id = noted.id order by locked.id for no key update of locked) as use
           where s.id = use.id and s.revoked_at is null and s.expires_at > use.at
             and s.last_used_at > use.at - make_interval(secs => ${this.idleTtl})
             and s.last_used_at < use.at - make_interval(secs => ${this.interval * ALMOST})`,

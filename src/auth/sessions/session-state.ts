@@ -1,55 +1,60 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { StrategyName } from '../../../config/auth.config.js';
-import type { Role } from '../../http/access.decorators.js';
-import { isCutOff, isNotCutOff } from './cut-off.js';
+import type { Columns } from '../../platform/database/columns.js';
+import type { Role } from '../../platform/http/access.decorators.js';
+import type { UsersTables } from '../../users/users.tables.js';
+import { isCutOff, isNotCutOff } from '../revocation/cut-off.js';
+import type { SessionsTables } from './sessions.tables.js';
 
-/** A session that is good, and whose it is. */
+/** A live session and its user. */
 export interface LiveSession {
   readonly sessionId: string;
   readonly userId: string;
-  /** As its owner wrote it. */
+  /** As the owner wrote it. */
   readonly email: string;
   readonly role: Role;
-  /** The kind of credential that it was last given for good: at sign-in, or by an exchange. */
+  /** The kind of its credential: of the sign-in, or of the last completed exchange. */
   readonly strategy: StrategyName;
   readonly createdAt: Date;
   readonly expiresAt: Date;
-  /** When it ends if it is not used again. */
+  /** When it ends without further use. */
   readonly idlesAt: Date;
-  /** When the person last proved who they are: `auth_time`. */
+  /** When the user last authenticated: `auth_time`. */
   readonly authenticatedAt: Date;
-  /** How: RFC 8176 `amr` values. */
+  /** The methods: RFC 8176 `amr` values. */
   readonly methods: readonly string[];
-  /** Access tokens issued before are dead; null if none are. */
+  /** Access tokens issued before this time are revoked; null if none are. */
   readonly tokensValidFrom: Date | null;
-  /** The kind of credential that it is being exchanged for, until the new one is used. */
+  /** The kind of credential of its pending exchange. */
   readonly exchangeTo: StrategyName | null;
 }
 
-/** What the database says of a session, by its own clock. */
+/** The state of a session, by the database's clock. */
 export type SessionState =
   | { readonly state: 'live'; readonly session: LiveSession }
   | { readonly state: 'expired' | 'revoked'; readonly sessionId: string; readonly userId: string };
 
-/** A session's row, as `readState` takes it. */
-export interface SessionRow {
-  id: string;
-  user_id: string;
-  email: string;
-  role: Role;
-  strategy: StrategyName;
-  created_at: Date | string;
-  expires_at: Date | string;
-  idles_at: Date | string;
-  authenticated_at: Date | string;
-  methods: string[];
-  tokens_valid_from: Date | string | null;
-  exchange_to: StrategyName | null;
-  state: SessionState['state'];
-}
+/** A session row, as `readState` reads it. */
+export type SessionRow = Columns<
+  SessionsTables,
+  'sessions',
+  | 'id'
+  | 'user_id'
+  | 'strategy'
+  | 'created_at'
+  | 'expires_at'
+  | 'authenticated_at'
+  | 'methods'
+  | 'tokens_valid_from'
+  | 'exchange_to'
+> &
+  Columns<UsersTables, 'users', 'email' | 'role'> & {
+    readonly idles_at: Date;
+    readonly state: SessionState['state'];
+  };
 
 /**
- * The condition on `sessions s` that makes one live: not revoked, not idle too long, not past its end.
+ * The condition that `sessions s` is live: not revoked, not past its idle timeout, not expired.
  *
  * @param idleTtl SESSION_IDLE_TTL, in seconds.
  */
@@ -61,14 +66,14 @@ function isInTime(idleTtl: number): RawBuilder<boolean> {
   return sql<boolean>`(s.expires_at > now() and s.last_used_at > now() - make_interval(secs => ${idleTtl}))`;
 }
 
-/** The columns of `sessions s` and `users u` that make a SessionRow. */
+/** The columns of `sessions s` and `users u` that form a SessionRow. */
 export function stateColumns(idleTtl: number): RawBuilder<unknown> {
   return sql`s.id, s.user_id, u.email, u.role, s.strategy, s.created_at, s.expires_at, s.authenticated_at, s.methods,
     s.tokens_valid_from, s.exchange_to, s.last_used_at + make_interval(secs => ${idleTtl}) as idles_at,
     case when s.revoked_at is not null or ${isCutOff} then 'revoked' when ${isInTime(idleTtl)} then 'live' else 'expired' end as state`;
 }
 
-/** What a row says. */
+/** Reads the state from a row. */
 export function readState(row: SessionRow): SessionState {
   if (row.state !== 'live') return { state: row.state, sessionId: row.id, userId: row.user_id };
   const session: LiveSession = {
@@ -77,12 +82,12 @@ export function readState(row: SessionRow): SessionState {
     email: row.email,
     role: row.role,
     strategy: row.strategy,
-    createdAt: new Date(row.created_at),
-    expiresAt: new Date(row.expires_at),
-    idlesAt: new Date(row.idles_at),
-    authenticatedAt: new Date(row.authenticated_at),
+    createdAt: row.created_at,
+    expiresAt: row.expires_at,
+    idlesAt: row.idles_at,
+    authenticatedAt: row.authenticated_at,
     methods: row.methods,
-    tokensValidFrom: row.tokens_valid_from === null ? null : new Date(row.tokens_valid_from),
+    tokensValidFrom: row.tokens_valid_from,
     exchangeTo: row.exchange_to,
   };
   return { state: 'live', session };

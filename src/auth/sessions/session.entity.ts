@@ -1,20 +1,21 @@
 import { defineEntity, p } from '@mikro-orm/core';
-import { TRIGGERS } from '../../database/migrations/20261122150000-many-nodes.migration.js';
+import type { StrategyName } from '../../../config/auth.config.js';
 import { User } from '../../users/user.entity.js';
+import { SESSION_TRIGGERS } from './session.triggers.js';
 
 /**
- * A sign-in that is still good, or why it is not. Credentials of either strategy only prove that a client holds
- * one. `id` is not a secret; of the cookie's value only SHA-256 is kept, in `secretHash`.
+ * A session, live or ended with a reason. Credentials of all strategies only prove that a client holds one. `id` is
+ * not secret; of the cookie value only SHA-256 is stored, in `secretHash`.
  */
-const SessionSchema = defineEntity({
+export const SessionSchema = defineEntity({
   name: 'Session',
   tableName: 'sessions',
   properties: {
     id: p.uuid().primary(),
     user: () => p.manyToOne(User).deleteRule('cascade'),
-    /** The kind of credential that it was last given for good: at sign-in, or by an exchange. */
-    strategy: p.text(),
-    secretHash: p.blob().nullable().unique('sessions_secret_hash_key').hidden().lazy(),
+    /** The kind of its credential: of the sign-in, or of the last completed exchange. */
+    strategy: p.text().$type<StrategyName>(),
+    secretHash: p.blob().$type<Buffer>().nullable().unique('sessions_secret_hash_key').hidden().lazy(),
     createdAt: p.datetime().defaultRaw('now()'),
     authenticatedAt: p.datetime().defaultRaw('now()'),
     methods: p.array().columnType('text[]'),
@@ -22,16 +23,18 @@ const SessionSchema = defineEntity({
     expiresAt: p.datetime(),
     revokedAt: p.datetime().nullable(),
     revokedReason: p.text().nullable(),
-    /** No access token of it lives longer than this; null if there was none. */
+    /** The latest expiry of its access tokens; null if it had none. */
     accessExpiresAt: p.datetime().nullable(),
-    /** Access tokens issued before are dead. */
+    /** Access tokens issued before this time are revoked. */
     tokensValidFrom: p.datetime().nullable(),
-    /** The kind of credential that it is being exchanged for, until the new one is used. */
-    exchangeTo: p.text().nullable(),
+    /** The kind of credential of its pending exchange. */
+    exchangeTo: p.text().$type<StrategyName>().nullable(),
     exchangeBeganAt: p.datetime().nullable(),
-    exchangeNonce: p.blob().nullable().hidden().lazy(),
-    /** SHA-256 of the new one, where it is kept here: beside `secretHash` until it takes its place. */
-    exchangeHash: p.blob().nullable().hidden().lazy(),
+    exchangeNonce: p.blob().$type<Buffer>().nullable().hidden().lazy(),
+    /** SHA-256 of the new cookie value during an exchange, until it replaces `secretHash`. */
+    exchangeHash: p.blob().$type<Buffer>().nullable().hidden().lazy(),
+    /** SHA-256 of the last eight cookie values that were replaced, the newest first: written by a trigger. */
+    formerHashes: p.array().columnType('bytea[]').$type<Buffer[]>().defaultRaw("'{}'").hidden().lazy(),
     ip: p.text().nullable(),
     userAgent: p.text().nullable(),
   },
@@ -42,6 +45,11 @@ const SessionSchema = defineEntity({
       name: 'sessions_revoked_at_index',
       expression:
         'create index "sessions_revoked_at_index" on "sessions" ("revoked_at") where revoked_at is not null',
+    },
+    {
+      name: 'sessions_former_hashes_index',
+      expression:
+        'create index "sessions_former_hashes_index" on "sessions" using gin ("former_hashes") where former_hashes <> \'{}\'',
     },
     {
       name: 'sessions_not_revoked_index',
@@ -58,12 +66,23 @@ const SessionSchema = defineEntity({
   ],
   triggers: [
     {
+      name: 'sessions_former_hashes_are_kept',
+      timing: 'before',
+      events: ['update'],
+      expression: SESSION_TRIGGERS.sessions_former_hashes_are_kept,
+    },
+    {
       name: 'sessions_revocation_is_noted',
       timing: 'after',
       events: ['update'],
-      expression: TRIGGERS.updated,
+      expression: SESSION_TRIGGERS.sessions_revocation_is_noted,
     },
-    { name: 'sessions_deletion_is_noted', timing: 'after', events: ['delete'], expression: TRIGGERS.deleted },
+    {
+      name: 'sessions_deletion_is_noted',
+      timing: 'after',
+      events: ['delete'],
+      expression: SESSION_TRIGGERS.sessions_deletion_is_noted,
+    },
   ],
   checks: [
     { name: 'sessions_expires_after_creation', expression: 'expires_at > created_at' },

@@ -3,12 +3,15 @@ import { type RawBuilder, sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
 import type { AuthConfig, StrategyName } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
-import { Database, type Queries } from '../../database/database.js';
-import type { Client } from '../../http/client.decorator.js';
-import { Unavailable } from '../../problems/overload.js';
-import { cutOff } from './cut-off.js';
-import { type EndedSession, recordEnded } from './ended-sessions.js';
-import { RevocationFeed } from './revocation-feed.service.js';
+import type { Columns } from '../../platform/database/columns.js';
+import { Database, type Queries } from '../../platform/database/database.js';
+import { NOW } from '../../platform/database/sql-time.js';
+import type { Client } from '../../platform/http/client.decorator.js';
+import { Unavailable } from '../../platform/problems/overload.js';
+import { recordEnded } from './ended-sessions.js';
+import { RevocationFeed } from '../revocation/revocation-feed.service.js';
+import { RunningStrategy } from './running-strategy.js';
+import { revokeSessions } from './session-revocation.js';
 import {
   isLive,
   type LiveSession,
@@ -17,63 +20,40 @@ import {
   type SessionState,
   stateColumns,
 } from './session-state.js';
+import type { SessionsTables } from './sessions.tables.js';
 
-/** A live session as its owner sees it in a list. */
+/** A live session as its owner sees it. */
 export interface SessionListing {
   readonly sessionId: string;
   readonly strategy: StrategyName;
   readonly createdAt: Date;
-  /** Recorded in batches: to within a minute. */
+  /** Recorded in batches: accurate to a minute. */
   readonly lastUsedAt: Date;
   readonly ip: string | null;
   readonly userAgent: string | null;
 }
 
-export type RevocationReason =
-  | 'logout'
-  | 'logout_global'
-  | 'logout_others'
-  | 'replaced'
-  | 'limit'
-  | 'refresh_reused'
-  | 'device_removed'
-  | 'revoked_by_service'
-  | 'password_changed'
-  | 'password_reset'
-  | 'email_changed'
-  | 'email_proved'
-  | 'factors_changed'
-  | 'user_disabled'
-  | 'user_deleted'
-  | 'ended_by_admin'
-  | 'ended_by_operator';
-
-/** Seconds that may lie between the note of an access token and its signature. */
+/** The maximum of seconds between the record of an access token and its signature. */
 const MINTING_TIME = 60;
 
-interface ListingRow {
-  id: string;
-  strategy: StrategyName;
-  created_at: Date | string;
-  last_used_at: Date | string;
-  ip: string | null;
-  user_agent: string | null;
-}
+type ListingRow = Columns<
+  SessionsTables,
+  'sessions',
+  'id' | 'strategy' | 'created_at' | 'last_used_at' | 'ip' | 'user_agent'
+>;
 
-/**
- * Sessions, whatever credential stands for them. What is live is decided here, in one expression, by the
- * database's clock.
- */
+/** Sessions, independent of their credentials. One expression here decides what is live, by the database's clock. */
 @Injectable()
 export class SessionsService {
   constructor(
     private readonly database: Database,
     private readonly feed: RevocationFeed,
+    private readonly running: RunningStrategy,
     @Inject(AUTH_CONFIG) private readonly config: AuthConfig,
   ) {}
 
   /**
-   * Makes a session for somebody whose account row the transaction has locked, and ends the oldest of theirs
+   * Creates a session for a user whose account row the transaction has locked, and ends the user's oldest sessions
    * beyond SESSIONS_PER_USER.
    */
   async create(
@@ -83,7 +63,7 @@ export class SessionsService {
     client: Client,
   ): Promise<LiveSession> {
     const id = uuidv7();
-    const [strategy] = this.config.AUTH_STRATEGY;
+    const { issues: strategy } = this.running;
     const [row] = await tx.query(
       sql<SessionRow & { others: number }>`with made as (
             insert into sessions (id, user_id, strategy, methods, expires_at, ip, user_agent)
@@ -97,12 +77,12 @@ export class SessionsService {
     );
     if (row && row.others >= this.config.SESSIONS_PER_USER) await this.endBeyondLimit(tx, userId, id, client);
     const created = row ? readState(row) : null;
-    // Whatever was made before a moment may just have been declared dead.
-    if (created?.state !== 'live') throw new Unavailable('the session ended while it was made');
+    // A concurrent revocation may cover all sessions created before its time.
+    if (created?.state !== 'live') throw new Unavailable('the session was revoked while it was created');
     return created.session;
   }
 
-  /** The session with this id; null if there never was one, or it was swept. */
+  /** The session with this id; null if it never existed or was purged. */
   findById(id: string, queries: Queries = this.database): Promise<SessionState | null> {
     return this.findOne(queries, sql`s.id = ${id}`);
   }
@@ -112,7 +92,34 @@ export class SessionsService {
     return this.findOne(queries, sql`(s.secret_hash = ${hash} or s.exchange_hash = ${hash})`);
   }
 
-  /** The live sessions of a person, the newest first. */
+  /** The id of the session that replaced a cookie with this SHA-256, one of its last eight; null if there is none. */
+  async findIdByFormerHash(hash: Buffer): Promise<string | null> {
+    const [row] = await this.database.query(
+      sql<Columns<SessionsTables, 'sessions', 'id'>>`select id from sessions
+        where former_hashes @> array[${hash}::bytea] and former_hashes <> '{}' limit 1`,
+    );
+    return row?.id ?? null;
+  }
+
+  /** Whether a user has a live session with this id. */
+  async isLiveOf(userId: string, sessionId: string, queries: Queries): Promise<boolean> {
+    const found = await this.findById(sessionId, queries);
+    return found?.state === 'live' && found.session.userId === userId;
+  }
+
+  /** Whether a session ended with all others of its user, because the user asked for it. */
+  async wasSignedOutEverywhere(tx: Queries, sessionId: string): Promise<boolean> {
+    const rows = await tx
+      .of<SessionsTables>()
+      .selectFrom('sessions')
+      .select('id')
+      .where('id', '=', sessionId)
+      .where('revoked_reason', '=', 'logout_global')
+      .execute();
+    return rows.length > 0;
+  }
+
+  /** The live sessions of a user, newest first. */
   async listOfUser(userId: string, queries: Queries = this.database): Promise<SessionListing[]> {
     const rows = await queries.query(
       sql<ListingRow>`select s.id, s.strategy, s.created_at, s.last_used_at, s.ip, s.user_agent
@@ -121,59 +128,38 @@ export class SessionsService {
     return rows.map((row) => ({
       sessionId: row.id,
       strategy: row.strategy,
-      createdAt: new Date(row.created_at),
-      lastUsedAt: new Date(row.last_used_at),
+      createdAt: row.created_at,
+      lastUsedAt: row.last_used_at,
       ip: row.ip,
       userAgent: row.user_agent,
     }));
   }
 
-  /** Ends a session if it is this person's and live; false if not. */
-  async revokeOwn(
-    userId: string,
-    sessionId: string,
-    reason: RevocationReason,
-    queries: Queries = this.database,
-  ): Promise<boolean> {
-    const condition = sql`id = (select s.id from sessions s where s.id = ${sessionId} and s.user_id = ${userId} and ${this.isLive})`;
-    return (await this.revokeWhere(queries, condition, reason)).length === 1;
-  }
-
   /**
-   * Ends every session that was made before a moment: of one person, or, with null, of everybody.
+   * Records, in the transaction that issues it, that a session is used and gets an access token.
    *
-   * @param before now by default, and at the latest.
-   */
-  async revokeMadeBefore(userId: string | null, before: Date | null = null): Promise<void> {
-    await cutOff(this.database, userId, before);
-    await this.feed.catchUp();
-  }
-
-  /**
-   * Notes, in the transaction that issues it, that a session is used and gets an access token.
-   *
-   * @returns the time to stamp it with: what is declared dead while it is signed is then older than that.
+   * @returns the `iat` for it: a revocation while it is signed then covers it.
    */
   async noteAccessToken(tx: Queries, sessionId: string): Promise<Date> {
     const [row] = await tx.query(
-      sql<{ now: Date | string }>`update sessions set last_used_at = greatest(last_used_at, now()),
+      sql<{ now: Date }>`update sessions set last_used_at = greatest(last_used_at, now()),
             access_expires_at = greatest(access_expires_at, now() + make_interval(secs => ${this.config.ACCESS_TOKEN_TTL + MINTING_TIME}))
           where id = ${sessionId} returning now()`,
     );
-    if (!row) throw new Unavailable('the session was deleted meanwhile');
-    return new Date(row.now);
+    if (!row) throw new Unavailable('the session was deleted concurrently');
+    return row.now;
   }
 
-  /** Declares dead the access tokens of sessions that go on without, also to services that verify by themselves. */
+  /** Revokes the access tokens of sessions that no longer use them, also for services that verify locally. */
   async endAccessTokens(tx: Queries, sessionIds: readonly string[]): Promise<void> {
-    // Tokens are stamped in whole seconds, and one of this second may be out already.
+    // `iat` has whole seconds, and a token of this second may already be issued.
     await tx.query(
       sql`update sessions set tokens_valid_from = date_trunc('second', clock_timestamp()) + interval '1 second'
           where id = any(${[...sessionIds]}::uuid[])`,
     );
   }
 
-  /** Keeps the SHA-256 of the cookie's value; while the session is exchanged, beside that of the old one. */
+  /** Stores the SHA-256 of the cookie value; during an exchange, beside that of the old one. */
   async setSecretHash(tx: Queries, sessionId: string, hash: Buffer): Promise<void> {
     await tx.query(
       sql`update sessions set secret_hash = case when exchange_to is null then ${hash} else secret_hash end,
@@ -181,7 +167,7 @@ export class SessionsService {
     );
   }
 
-  /** Keeps the SHA-256 of another cookie value in place of that of an old one, which opens nothing any more. */
+  /** Replaces the SHA-256 of an old cookie value, which is invalid from now on. */
   async replaceSecretHash(tx: Queries, sessionId: string, old: Buffer, hash: Buffer): Promise<void> {
     await tx.query(
       sql`update sessions set secret_hash = case when secret_hash = ${old} then ${hash}::bytea else secret_hash end,
@@ -191,11 +177,14 @@ export class SessionsService {
     await tx.afterCommit(() => this.feed.catchUp());
   }
 
-  /** Notes that the person of a session proved again who they are, and how: its `auth_time` is now. */
+  /** Records that the user of a session authenticated again, with the methods: its `auth_time` is now. */
   async noteProof(tx: Queries, sessionId: string, methods: readonly string[]): Promise<void> {
-    await tx.query(
-      sql`update sessions set authenticated_at = now(), methods = ${[...methods]} where id = ${sessionId}`,
-    );
+    await tx
+      .of<SessionsTables>()
+      .updateTable('sessions')
+      .set({ authenticated_at: NOW, methods: [...methods] })
+      .where('id', '=', sessionId)
+      .execute();
     await tx.afterCommit(() => this.feed.catchUp());
   }
 
@@ -209,44 +198,18 @@ export class SessionsService {
     await tx.afterCommit(() => this.feed.catchUp());
   }
 
-  /**
-   * Ends sessions. Those that ended before keep their reason.
-   *
-   * @returns those that were ended by this call.
-   */
-  async revoke(
-    sessionIds: readonly string[],
-    reason: RevocationReason,
-    queries: Queries = this.database,
-  ): Promise<EndedSession[]> {
-    if (sessionIds.length === 0) return [];
-    return this.revokeWhere(queries, sql`id = any(${[...sessionIds]}::uuid[])`, reason);
-  }
-
-  /**
-   * Ends every session of a person but one, or, with null, every one.
-   *
-   * @returns how many were ended by this call.
-   */
-  async revokeOfUser(
-    userId: string,
-    exceptId: string | null,
-    reason: RevocationReason,
-    queries: Queries = this.database,
-  ): Promise<number> {
-    const ended = await this.revokeWhere(
-      queries,
-      exceptId === null ? sql`user_id = ${userId}` : sql`user_id = ${userId} and id <> ${exceptId}`,
-      reason,
-    );
-    return ended.length;
-  }
-
-  /** Ends the oldest sessions of a person beyond SESSIONS_PER_USER; the one that was just made stays. */
+  /** Ends the oldest sessions of a user beyond SESSIONS_PER_USER, except the one just created. */
   private async endBeyondLimit(tx: Queries, userId: string, madeId: string, client: Client): Promise<void> {
-    const beyondLimit = sql`id in (select s.id from sessions s where s.user_id = ${userId} and s.id <> ${madeId} and ${this.isLive}
-      order by s.created_at desc, s.id desc offset ${this.config.SESSIONS_PER_USER - 1})`;
-    await recordEnded(tx, await this.revokeWhere(tx, beyondLimit, 'limit'), { reason: 'limit', client });
+    const beyondLimit = await tx.query(
+      sql<{
+        id: string;
+      }>`select s.id from sessions s where s.user_id = ${userId} and s.id <> ${madeId} and ${this.isLive}
+        order by s.created_at desc, s.id desc offset ${this.config.SESSIONS_PER_USER - 1}`,
+    );
+    const ended = await revokeSessions(tx, { ids: beyondLimit.map(({ id }) => id) }, 'limit');
+    await recordEnded(tx, ended, { reason: 'limit', client });
+    // This node must know before the reply is sent; the feed brings it to the others.
+    if (ended.length > 0) await tx.afterCommit(() => this.feed.catchUp());
   }
 
   private get isLive(): RawBuilder<boolean> {
@@ -258,21 +221,5 @@ export class SessionsService {
       sql<SessionRow>`select ${stateColumns(this.config.SESSION_IDLE_TTL)} from sessions s join users u on u.id = s.user_id where ${condition}`,
     );
     return row ? readState(row) : null;
-  }
-
-  private async revokeWhere(
-    queries: Queries,
-    condition: RawBuilder<unknown>,
-    reason: RevocationReason,
-  ): Promise<EndedSession[]> {
-    const revoked = await queries.query(
-      // Locked in one order, whoever comes: two that end several sessions each must not wait for one another.
-      sql<{ id: string; user_id: string }>`update sessions set revoked_at = now(), revoked_reason = ${reason}
-          where id in (select id from sessions where ${condition} and revoked_at is null order by id for update)
-          returning id, user_id`,
-    );
-    // The reply must not leave before this node knows; the others hear it by themselves.
-    if (revoked.length > 0) await queries.afterCommit(() => this.feed.catchUp());
-    return revoked.map((row) => ({ sessionId: row.id, userId: row.user_id }));
   }
 }

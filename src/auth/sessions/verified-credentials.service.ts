@@ -2,34 +2,34 @@ import { hash } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
 import { LRUCache } from 'lru-cache';
 import type { StrategyName } from '../../../config/auth.config.js';
-import { Database } from '../../database/database.js';
-import { RevocationFeed, type RevocationNotice } from './revocation-feed.service.js';
+import { Database } from '../../platform/database/database.js';
+import { RevocationFeed, type RevocationNotice } from '../revocation/revocation-feed.service.js';
 import type { LiveSession } from './session-state.js';
 
-/** Credentials that are remembered; with all that belongs to one, about a kilobyte each. */
+/** The maximum of cached credentials, about a kilobyte each. */
 const REMEMBERED_MAX = 20_000;
-/** Milliseconds after which a credential is looked at anew, whatever was heard. */
+/** Milliseconds after which a credential is verified again in any case. */
 const REMEMBERED_FOR = 300_000;
-/** Milliseconds that a revocation is kept in mind for readings that began before it: longer than any takes. */
+/** Milliseconds that a revocation is kept for lookups that began before it: longer than any lookup takes. */
 const IN_MIND = 60_000;
-/** Revocations kept in mind one by one; with more, every reading under way counts as overtaken. */
+/** Revocations kept individually; beyond that, all pending lookups count as outdated. */
 const IN_MIND_MAX = 50_000;
 
-/** When a reading began, by the monotonic clock: what was revoked since makes its answer worthless. */
+/** The start of a lookup, by the monotonic clock: a later revocation invalidates its result. */
 export type Reading = number;
 
 interface Remembered {
   readonly session: LiveSession;
-  /** When the credential or its session runs out by itself, in milliseconds since the epoch. */
+  /** When the credential or its session expires, in milliseconds since the epoch. */
   readonly expiresAt: number;
 }
 
 /**
- * What was verified a moment ago, so that a request need not ask the database. Only good credentials are remembered,
- * under SHA-256 of their kind and whole text, which can neither collide nor leak. Revocations take them out; while this node
- * does not hear of revocations in time, nothing remembered is given.
+ * A cache of verified credentials, so that a request needs no database query. Only live credentials are cached, under
+ * SHA-256 of their kind and text, which neither collides nor leaks. Revocations remove them; while this node's
+ * revocation feed is stale, the cache returns nothing.
  *
- * Only verification may use it: whatever issues a credential reads the session's row.
+ * Only verification may use it: issue a credential only after reading the session row.
  */
 @Injectable()
 export class VerifiedCredentials {
@@ -57,22 +57,22 @@ export class VerifiedCredentials {
     feed.subscribe((notices) => this.forget(notices));
   }
 
-  /** The session that a credential was found to stand for; null if it has to be read. */
+  /** The session of a cached credential; null if it must be read. */
   find(kind: StrategyName, credential: string): LiveSession | null {
     if (!this.feed.isFresh) return null;
     const found = this.remembered.get(keyOf(kind, credential));
     return found && found.expiresAt > this.database.clock.now() ? found.session : null;
   }
 
-  /** To be called before a credential is read, for `remember`. */
+  /** Call it before a credential is read, for `remember`. */
   begin(): Reading {
     return performance.now();
   }
 
   /**
-   * Remembers that a credential is good, unless it may have died while it was read.
+   * Caches a live credential, unless it may have been revoked while it was read.
    *
-   * @param expiresAt when it runs out by itself.
+   * @param expiresAt when it expires.
    */
   remember(
     reading: Reading,
@@ -86,7 +86,7 @@ export class VerifiedCredentials {
     if (this.everythingRevokedAt >= reading || ids.some((id) => (this.revoked.get(id) ?? -1) >= reading))
       return;
     const key = keyOf(kind, credential);
-    // Not every reading is a use: without one, the session idles out meanwhile.
+    // Not every verification counts as use: the session can reach its idle timeout while it is cached.
     const until = Math.min(expiresAt.getTime(), session.expiresAt.getTime(), session.idlesAt.getTime());
     this.remembered.set(key, { session, expiresAt: until });
     const keys = this.keysOfSession.get(sessionId) ?? new Set();
@@ -128,7 +128,7 @@ export class VerifiedCredentials {
   }
 }
 
-/** A credential of one kind must never be found as one of another. */
+/** The key contains the kind: a credential must never match one of another kind. */
 function keyOf(kind: StrategyName, credential: string): string {
   return hash('sha256', `${kind}:${credential}`, 'base64');
 }

@@ -2,19 +2,22 @@ import { Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
 import { Strategy } from 'passport-local';
 import { UsersService, type VerifiedUser } from '../../users/users.service.js';
-import { unregistered } from './unregistered.js';
+import { unregistered } from '../credentials/unregistered.js';
 
-/** An address and a password as passport-local finds them in a request. */
+/** An address and a password, as passport-local reads them from a request. */
 export interface PasswordCredential {
   readonly body: { readonly email: string; readonly password: string };
-  /** `no` for a guess that was not admitted: it is refused at the same cost. */
+  /** `no` for a guess that was not admitted: it is refused with the same cost. */
   readonly evaluate: 'yes' | 'no';
 }
 
-/** passport-local turns an empty password away before it costs a hash, and that would show: none arrives empty. */
+/**
+ * passport-local refuses an empty password before it computes a hash, which would show in the time: this mark
+ * prevents an empty one.
+ */
 const MARK = '=';
 
-/** What to hand to Passport for an address and a password, which may be empty. */
+/** The request for Passport with an address and a password, which can be empty. */
 export function passwordCredential(
   email: string,
   password: string,

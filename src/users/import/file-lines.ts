@@ -3,23 +3,23 @@ import type { Readable } from 'node:stream';
 
 /** A line of a file. */
 export interface FileLine {
-  /** From 1. */
+  /** Counted from 1. */
   readonly number: number;
-  /** Without its end; null for one that is too long to be looked at. */
+  /** Without its line break; null for a line that is too long. */
   readonly bytes: Buffer | null;
-  /** Bytes of the file up to its end. */
+  /** The position in the file after this line, in bytes. */
   readonly offset: number;
 }
 
-/** Bytes of a line: of an account with the longest of everything, several times over. */
-export const LINE_MAX = 16 * 1024;
+/** The maximum of bytes in a line: several times an account with the longest values. */
+const LINE_MAX = 16 * 1024;
 
 const NEWLINE = 0x0a;
 
 /**
- * The lines of a stream, one after the other, in as little memory for a large file as for a small one.
+ * Reads the lines of a stream one by one, in constant memory.
  *
- * @param hash takes up every byte that is read.
+ * @param hash is updated with every byte that is read.
  */
 export async function* linesOf(stream: Readable, hash: Hash): AsyncGenerator<FileLine> {
   let number = 0;

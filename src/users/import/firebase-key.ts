@@ -1,6 +1,6 @@
 import { readPasswordHash } from '../passwords/formats/password-hash.js';
 
-/** What a Firebase project's hashes have in common, as its console shows it under _Password hash parameters_. */
+/** The hash parameters of a Firebase project, as its console shows them under _Password hash parameters_. */
 export interface FirebaseKey {
   readonly signerKey: string;
   readonly saltSeparator: string;
@@ -8,14 +8,14 @@ export interface FirebaseKey {
   readonly memCost: number;
 }
 
-/** `firebase-scrypt$<salt>$<hash>`: what is the project's own comes from its key. */
+/** `firebase-scrypt$<salt>$<hash>`: the parameters of the project come from its key. */
 const SHORT = /^firebase-scrypt\$([A-Za-z0-9+/_=-]+)\$([A-Za-z0-9+/_=-]+)$/;
 
 /**
- * Reads the parameters in the console's own text or in JSON: `base64_signer_key`, `base64_salt_separator`, `rounds` and
- * `mem_cost`.
+ * Reads the parameters in the console's own format or in JSON: `base64_signer_key`, `base64_salt_separator`, `rounds`
+ * and `mem_cost`.
  *
- * @returns null if one of them is missing or impossible.
+ * @returns null if one of them is missing or invalid.
  */
 export function readFirebaseKey(text: string): FirebaseKey | null {
   const find = (name: string) => new RegExp(`"?${name}"?\\s*:\\s*"?([A-Za-z0-9+/_=-]+)"?`).exec(text)?.[1];
@@ -33,7 +33,7 @@ export function readFirebaseKey(text: string): FirebaseKey | null {
   return trial !== null && typeof readPasswordHash(trial) === 'object' ? key : null;
 }
 
-/** A hash as it is stored, from the short spelling; null for what is not that. */
+/** The stored form of a hash, from the short form; null for another format. */
 export function completeFirebaseHash(text: string, key: FirebaseKey): string | null {
   const [, salt, hash] = SHORT.exec(text) ?? [];
   if (salt === undefined || hash === undefined) return null;
@@ -41,7 +41,7 @@ export function completeFirebaseHash(text: string, key: FirebaseKey): string | n
   return [`firebase-scrypt$ln=${key.memCost},r=${key.rounds}`, ...parts].join('$');
 }
 
-/** Standard base64: Firebase writes the other alphabet too. */
+/** Standard base64: Firebase also writes the URL-safe alphabet. */
 function standard(base64: string): string {
   return base64.replaceAll('-', '+').replaceAll('_', '/').replace(/=+$/, '');
 }

@@ -1,13 +1,13 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** How far a file of accounts was imported, so that it can be resumed. */
-const ImportSchema = defineEntity({
+/** The progress of the import of a file, so that it can be resumed. */
+export const ImportSchema = defineEntity({
   name: 'Import',
   tableName: 'imports',
   properties: {
     id: p.uuid().primary(),
-    fileHash: p.blob().unique('imports_file_hash_key'),
-    linesDone: p.bigint('bigint').defaultRaw('0'),
+    fileHash: p.blob().$type<Buffer>().unique('imports_file_hash_key'),
+    linesDone: p.bigint('number').defaultRaw('0'),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p.datetime().defaultRaw('now()'),
     finishedAt: p.datetime().nullable(),

@@ -1,33 +1,31 @@
 import { sql } from 'kysely';
-import type { Database } from '../../database/database.js';
+import type { Columns } from '../../platform/database/columns.js';
+import type { Database } from '../../platform/database/database.js';
+import type { UsersTables } from '../users.tables.js';
 
-/** Accounts that are read at once. */
+/** Accounts read in one query. */
 const PAGE = 1_000;
 const FIRST = '00000000-0000-0000-0000-000000000000';
 
-interface Row {
-  id: string;
-  email: string;
-  password_hash: string | null;
-  name: string | null;
-  role: string;
-  email_verified: boolean;
-  disabled: boolean;
-  password_compromised: boolean;
-  created_at: string;
-}
+type Row = Columns<UsersTables, 'users', 'id' | 'email' | 'password_hash' | 'name' | 'role'> & {
+  readonly email_verified: boolean;
+  readonly disabled: boolean;
+  readonly password_compromised: boolean;
+  /** With microseconds, which a `Date` does not have. */
+  readonly created_at: string;
+};
 
-/** How many accounts were exported, and how many of them are administrators: a line does not say so. */
+/** The number of exported accounts, and of administrators among them: a line does not contain the role. */
 export interface ExportCount {
   accounts: number;
   admins: number;
 }
 
 /**
- * Every account as a line that an import reads, with the hash of its password: as secret as the database itself.
- * Administrators come back as users; sessions, passkeys and other factors stay behind.
+ * Every account as a line that an import reads, with its password hash: as secret as the database. Administrators are
+ * imported as users; sessions, passkeys and other factors are not exported.
  *
- * @param count is kept up to date.
+ * @param count is updated during the export.
  */
 export async function* exportedLines(database: Database, count: ExportCount): AsyncGenerator<string> {
   for (let last = FIRST; ;) {

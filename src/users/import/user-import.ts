@@ -3,46 +3,50 @@ import { type FileHandle, open } from 'node:fs/promises';
 import { sql } from 'kysely';
 import { v7 as uuidv7 } from 'uuid';
 import { recordEvent } from '../../audit/audit.service.js';
-import type { Database, Queries } from '../../database/database.js';
+import type { Database, Queries } from '../../platform/database/database.js';
+import { NOW } from '../../platform/database/sql-time.js';
 import type { PasswordHash } from '../passwords/formats/hash-format.js';
 import { PasswordFormats } from '../passwords/password-formats.service.js';
+import type { UsersTables } from '../users.tables.js';
 import { linesOf } from './file-lines.js';
 import { type ImportedRow, type LineOptions, readImportLine } from './import-line.js';
 
-/** What became of a file, or would become of it. */
+/** The result of an import or a dry run. */
 export interface ImportReport {
-  /** Lines that have something in them, of this run. */
+  /** Non-empty lines of this run. */
   readonly lines: number;
   readonly imported: number;
-  /** Accounts whose address or id there was already: they stay as they were. */
+  /** Accounts whose address or id already existed: they are not changed. */
   readonly duplicates: number;
   readonly bad: number;
-  /** Accounts by the format of their hash; `none` for those without a password. */
+  /** Accounts by the format of their hash; `none` without a password. */
   readonly formats: Readonly<Record<string, number>>;
-  /** The line that an earlier run had come to. */
+  /** The milliseconds that every negative sign-in answer takes at least while a format is stored beside another. */
+  readonly floorMs: Readonly<Record<string, number>>;
+  /** The last line of an earlier run. */
   readonly resumedAfter: number;
 }
 
-/** A line that is not imported. */
+/** A line that cannot be imported. */
 export interface BadLine {
   readonly line: number;
   readonly reason: string;
 }
 
 export interface ImportOptions extends LineOptions {
-  /** Where the accounts go; null to look only. */
+  /** The database to write to; null for a dry run. */
   readonly database: Database | null;
-  /** Begins from the first line although an earlier run came further. */
+  /** Starts from the first line even if an earlier run got further. */
   readonly again?: true;
   readonly onBadLine: (bad: BadLine) => void;
-  /** Bytes that were read, and those there are. */
+  /** The bytes read, and the total. */
   readonly onProgress: (done: number, total: number) => void;
 }
 
-/** Why a file was not imported, or not to its end. */
+/** Why a file was not imported, or only in part. */
 export class ImportRefused extends Error {}
 
-/** Accounts that one transaction stores. */
+/** Accounts stored in one transaction. */
 const BATCH = 500;
 
 interface Run {
@@ -51,9 +55,8 @@ interface Run {
 }
 
 /**
- * Imports a file of accounts, JSON lines, in as little memory for a large file as for a small one. Each batch is stored
- * together with how far it came, so that the same file, imported once more, goes on where it was stopped. An account that
- * exists is never changed.
+ * Imports a file of accounts, JSON lines, in constant memory. Each batch is stored together with its position, so
+ * that importing the same file again resumes where it stopped. An existing account is never changed.
  *
  * @throws ImportRefused
  */
@@ -74,6 +77,7 @@ async function importFile(file: FileHandle, options: ImportOptions): Promise<Imp
   const resumedAfter = run?.linesDone ?? 0;
   const counts = { lines: 0, imported: 0, duplicates: 0, bad: 0 };
   const formats = new Map<string, number>();
+  const floors = new Map<string, number>();
   let batch = new Batch();
   const store = async (linesDone: number) => {
     counts.imported += database && run ? await batch.store(database, run, linesDone) : batch.size;
@@ -90,13 +94,16 @@ async function importFile(file: FileHandle, options: ImportOptions): Promise<Imp
     last = number;
     if (number <= resumedAfter || isBlank(bytes)) continue;
     counts.lines += 1;
-    const reading = bytes === null ? { reason: 'it is longer than 16 KiB' } : readImportLine(bytes, options);
+    const reading =
+      bytes === null ? { reason: 'it is longer than 16 KiB' } : await readImportLine(bytes, options);
     if ('reason' in reading) {
       counts.bad += 1;
       onBadLine({ line: number, reason: reading.reason });
     } else {
       const format = reading.hash?.format ?? 'none';
       formats.set(format, (formats.get(format) ?? 0) + 1);
+      if (reading.hash)
+        floors.set(format, Math.max(floors.get(format) ?? 0, await options.costs.floorOf([reading.hash])));
       batch.add(reading.row, reading.hash);
     }
     if (batch.size >= BATCH) {
@@ -105,19 +112,20 @@ async function importFile(file: FileHandle, options: ImportOptions): Promise<Imp
     }
   }
   if (fileHash && !hash.digest().equals(fileHash))
-    throw new ImportRefused('the file changed while it was read; import it once more');
+    throw new ImportRefused('the file changed while it was read; import it again');
   await store(last);
   onProgress(size, size);
   const report = {
     ...counts,
     formats: Object.fromEntries([...formats].toSorted(([a], [b]) => (a < b ? -1 : 1))),
+    floorMs: Object.fromEntries(floors),
     resumedAfter,
   };
   if (database && run) await finish(database, run, report);
   return report;
 }
 
-/** Accounts that are stored together. */
+/** Accounts that are stored in one transaction. */
 class Batch {
   private readonly rows: ImportedRow[] = [];
   private readonly hashes = new Map<string, PasswordHash>();
@@ -131,13 +139,18 @@ class Batch {
     if (hash && hash.work > (this.hashes.get(hash.pattern)?.work ?? 0)) this.hashes.set(hash.pattern, hash);
   }
 
-  /** @returns how many there were not yet. */
+  /** @returns the number of new accounts. */
   store(database: Database, run: Run, linesDone: number): Promise<number> {
     return database.transaction(async (tx) => {
-      const moved = await tx.query(
-        sql`update imports set lines_done = ${linesDone}, updated_at = now()
-            where id = ${run.id} and lines_done = ${run.linesDone} and finished_at is null returning 1`,
-      );
+      const moved = await tx
+        .of<UsersTables>()
+        .updateTable('imports')
+        .set({ lines_done: linesDone, updated_at: NOW })
+        .where('id', '=', run.id)
+        .where('lines_done', '=', run.linesDone)
+        .where('finished_at', 'is', null)
+        .returning('id')
+        .execute();
       if (moved.length === 0) throw new ImportRefused('another process is importing the same file');
       await new PasswordFormats(database).note([...this.hashes.values()], tx);
       const stored = await this.insert(tx);
@@ -147,7 +160,7 @@ class Batch {
   }
 
   private async insert(tx: Queries): Promise<number> {
-    // In one order, so that two imports of the same addresses never wait for each other crosswise.
+    // Insert in one order to avoid deadlocks between imports of the same addresses.
     const rows = this.rows.toSorted((a, b) => (a.email_canonical < b.email_canonical ? -1 : 1));
     const stored = await tx.query(
       sql`insert into users (id, email, email_canonical, password_hash, name, email_verified_at, disabled_at,
@@ -164,23 +177,29 @@ class Batch {
   }
 }
 
-/** @throws ImportRefused for a file that was imported to its end before. */
+/** @throws ImportRefused for a file that was already imported completely. */
 async function begin(database: Database, fileHash: Buffer, { again }: ImportOptions): Promise<Run> {
   return database.transaction(async (tx) => {
-    await tx.query(
-      sql`insert into imports (id, file_hash) values (${uuidv7()}, ${fileHash}) on conflict (file_hash) do nothing`,
-    );
+    const imports = tx.of<UsersTables>();
+    await imports
+      .insertInto('imports')
+      .values({ id: uuidv7(), file_hash: fileHash })
+      .onConflict((conflict) => conflict.column('file_hash').doNothing())
+      .execute();
     if (again)
-      await tx.query(
-        sql`update imports set lines_done = 0, finished_at = null, updated_at = now() where file_hash = ${fileHash}`,
-      );
-    const [run] = await tx.query(
-      sql<{ id: string; lines_done: string; is_finished: boolean }>`select id, lines_done::text as lines_done,
-        finished_at is not null as is_finished from imports where file_hash = ${fileHash}`,
-    );
-    if (!run || run.is_finished)
-      throw new ImportRefused('this file was imported before, to its end; --again goes through it once more');
-    const linesDone = Number(run.lines_done);
+      await imports
+        .updateTable('imports')
+        .set({ lines_done: 0, finished_at: null, updated_at: NOW })
+        .where('file_hash', '=', fileHash)
+        .execute();
+    const run = await imports
+      .selectFrom('imports')
+      .select(['id', 'lines_done', 'finished_at'])
+      .where('file_hash', '=', fileHash)
+      .executeTakeFirst();
+    if (!run || run.finished_at !== null)
+      throw new ImportRefused('this file was already imported completely; use --again to import it again');
+    const linesDone = run.lines_done;
     await recordEvent(tx, {
       kind: 'users_imported',
       userId: null,
@@ -193,11 +212,14 @@ async function begin(database: Database, fileHash: Buffer, { again }: ImportOpti
 
 async function finish(database: Database, run: Run, report: ImportReport): Promise<void> {
   await database.transaction(async (tx) => {
-    const finished = await tx.query(
-      sql<{ file_hash: Uint8Array }>`update imports set finished_at = now(), updated_at = now()
-        where id = ${run.id} and finished_at is null returning file_hash`,
-    );
-    const [row] = finished;
+    const row = await tx
+      .of<UsersTables>()
+      .updateTable('imports')
+      .set({ finished_at: NOW, updated_at: NOW })
+      .where('id', '=', run.id)
+      .where('finished_at', 'is', null)
+      .returning('file_hash')
+      .executeTakeFirst();
     if (!row) throw new ImportRefused('another process is importing the same file');
     const { imported, duplicates, bad, resumedAfter } = report;
     await recordEvent(tx, {
@@ -206,7 +228,7 @@ async function finish(database: Database, run: Run, report: ImportReport): Promi
       actor: 'operator',
       details: {
         step: 'finished',
-        file: nameOf(Buffer.from(row.file_hash)),
+        file: nameOf(row.file_hash),
         imported,
         duplicates,
         bad,
@@ -223,7 +245,7 @@ async function hashOf(file: FileHandle): Promise<Buffer> {
   return hash.digest();
 }
 
-/** How the audit trail names a file: the beginning of its SHA-256. */
+/** The name of a file in the audit trail: the start of its SHA-256. */
 function nameOf(fileHash: Buffer): string {
   return fileHash.toString('hex').slice(0, 16);
 }

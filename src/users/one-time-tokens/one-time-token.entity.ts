@@ -1,22 +1,25 @@
 import { defineEntity, p } from '@mikro-orm/core';
 import { User } from '../user.entity.js';
 
+/** The purpose of a mailed token. */
+export type TokenPurpose = 'verify_email' | 'change_email' | 'reset_password';
+
 /**
- * A token that went out by mail, until it is used. Only its SHA-256 is kept. It is good for one purpose, one person and
- * the address that it was sent to.
+ * A mailed token, until it is consumed. Only its SHA-256 is stored. It is valid for one purpose, one user and the
+ * address that it was sent to.
  */
-const OneTimeTokenSchema = defineEntity({
+export const OneTimeTokenSchema = defineEntity({
   name: 'OneTimeToken',
   tableName: 'one_time_tokens',
   properties: {
-    tokenHash: p.blob().primary().hidden(),
-    purpose: p.text(),
+    tokenHash: p.blob().$type<Buffer>().primary().hidden(),
+    purpose: p.text().$type<TokenPurpose>(),
     user: () => p.manyToOne(User).deleteRule('cascade'),
     /** The address that it proves, as given. */
     email: p.text(),
-    /** The password that comes into force with it; null for none. */
+    /** The password that it activates; null for none. */
     passwordHash: p.text().nullable().hidden().lazy(),
-    /** The session in which it was asked for; null where none is needed for that. */
+    /** The session that requested it; null if none was needed. */
     sessionId: p.uuid().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     expiresAt: p.datetime(),

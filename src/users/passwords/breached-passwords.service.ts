@@ -3,22 +3,22 @@ import { Inject, Injectable } from '@nestjs/common';
 import type { Logger } from 'pino';
 import type { PasswordConfig } from '../../../config/password.config.js';
 import { PASSWORD_CONFIG } from '../../../config/tokens.config.js';
-import { LOGGER } from '../../logging/logger.js';
-import { BreachCheckUnavailable } from '../../problems/overload.js';
+import { LOGGER } from '../../platform/logging/logger.js';
+import { BreachCheckUnavailable } from '../../platform/problems/overload.js';
 
-/** Hex digits of the SHA-1 that are told; the rest is compared here. */
-const TOLD = 5;
-/** Milliseconds for a whole answer: a person waits for it. */
+/** Hex digits of the SHA-1 that are sent; the rest is compared here. */
+const PREFIX = 5;
+/** Milliseconds for a complete answer: a user waits for it. */
 const TIMEOUT = 1_500;
-/** Bytes of an answer. The ranges of Have I Been Pwned have about 80 KB, padding included. */
+/** Maximum bytes of an answer. The ranges of Have I Been Pwned have about 80 KB with padding. */
 const ANSWER_MAX = 1024 * 1024;
 
 const LINE = /^([0-9A-F]{35}):(\d{1,12})$/i;
 
 /**
- * Whether a password is known to have leaked, by the k-anonymity range API of Have I Been Pwned: a service is told five
- * hex digits of the SHA-1, which some hundred thousand leaked passwords share, and answers with the rest of each.
- * SHA-1 protects nothing here; it is the name of the password in that list.
+ * Whether a password has leaked, by the k-anonymity range API of Have I Been Pwned: the service receives five hex
+ * digits of the SHA-1, which some hundred thousand leaked passwords share, and returns the rest of each. SHA-1
+ * protects nothing here; it is the key of the list.
  */
 @Injectable()
 export class BreachedPasswords {
@@ -28,8 +28,8 @@ export class BreachedPasswords {
   ) {}
 
   /**
-   * @returns false also where nobody is to be asked, or nobody answers and the configuration says to accept.
-   * @throws BreachCheckUnavailable where nobody answers and it says to refuse.
+   * @returns false also if the check is off, or if there is no answer and the configuration says to accept.
+   * @throws BreachCheckUnavailable if there is no answer and it says to refuse.
    */
   async includes(password: string): Promise<boolean> {
     const url = this.config.BREACHED_PASSWORDS_URL;
@@ -37,10 +37,10 @@ export class BreachedPasswords {
     const digest = createHash('sha1').update(password.normalize('NFC')).digest('hex').toUpperCase();
     let range: string;
     try {
-      range = await download(`${url}${digest.slice(0, TOLD)}`);
-      return isListed(range, digest.slice(TOLD));
+      range = await download(`${url}${digest.slice(0, PREFIX)}`);
+      return isListed(range, digest.slice(PREFIX));
     } catch (error) {
-      // Not the URL: it holds the five digits.
+      // The URL is not logged: it contains the five digits.
       const policy = this.config.BREACHED_PASSWORDS_UNAVAILABLE;
       this.logger.warn({ event: 'breach_check_unavailable', cause: causeOf(error), policy });
       if (policy === 'refuse') throw new BreachCheckUnavailable('the range API does not answer');
@@ -53,7 +53,7 @@ class OddAnswer extends Error {}
 
 async function download(url: string): Promise<string> {
   const response = await fetch(url, {
-    // Padding hides from whoever sees the size of the answer which range it is.
+    // Padding hides the range from an observer of the answer's size.
     headers: { 'add-padding': 'true', accept: 'text/plain', 'user-agent': 'traffy' },
     redirect: 'manual',
     signal: AbortSignal.timeout(TIMEOUT),
@@ -72,7 +72,7 @@ async function download(url: string): Promise<string> {
   return Buffer.concat(chunks).toString('latin1');
 }
 
-/** Every line is looked at, whichever is the one. Lines that count 0 are padding. */
+/** Reads every line, also after a match. Lines with count 0 are padding. */
 function isListed(range: string, rest: string): boolean {
   const wanted = Buffer.from(rest);
   let isFound = false;

@@ -1,11 +1,11 @@
-/** Milliseconds after which less load is believed: an answer that is late by then tells of that moment alone. */
+/** Milliseconds until a higher load is forgotten. */
 const REMEMBERED_FOR = 600_000;
-/** So many times longer than on a quiet machine, at most. */
+/** The maximum factor over a quiet machine. */
 const FACTOR_MAX = 16;
 
 /**
- * How much longer than on a quiet machine answers have to be kept back, as a power of two: it grows as soon as something
- * needed half of the time there is, before anything needs all of it, and goes down one step for every ten minutes without.
+ * The factor by which answers are delayed on a busy machine, as a power of two. It grows as soon as a computation
+ * needs half of the available time, and is halved after every ten minutes without that.
  */
 export class Load {
   private current = 1;
@@ -19,7 +19,7 @@ export class Load {
     return this.current;
   }
 
-  /** @param share what a computation took of the time that there is on a quiet machine. */
+  /** @param share the part of the time available on a quiet machine that a computation took. */
   note(share: number): void {
     let needed = 1;
     while (needed < FACTOR_MAX && share > needed / 2) needed *= 2;

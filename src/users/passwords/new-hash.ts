@@ -1,7 +1,7 @@
 import argon2 from 'argon2';
 import type { PasswordConfig } from '../../../config/password.config.js';
 
-/** What a new hash is made with. */
+/** The parameters of a new hash. */
 export interface HashParameters {
   readonly type: 2;
   readonly memoryCost: number;
@@ -24,7 +24,7 @@ export function hashPassword(password: string, parameters: HashParameters): Prom
   return argon2.hash(password.normalize('NFC'), { ...parameters });
 }
 
-/** What a hash of these parameters costs, in the units of `PasswordHash`. */
+/** The cost of a hash with these parameters, in the units of `PasswordHash`. */
 export function costOf({ memoryCost, timeCost }: HashParameters): { work: number; memory: number } {
   return { work: memoryCost * timeCost, memory: memoryCost * 1024 };
 }

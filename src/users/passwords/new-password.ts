@@ -1,21 +1,22 @@
 import type { Config } from '../../../config/load.config.js';
-import { createLogger } from '../../logging/logger.js';
+import { createLogger } from '../../platform/logging/logger.js';
+import { inEnglish } from '../../texts/text.js';
 import { BreachedPasswords } from './breached-passwords.service.js';
 import { hashParameters, hashPassword } from './new-hash.js';
 import { PasswordPolicy } from './password-policy.service.js';
 
 /**
- * The hash of a password that somebody chose, outside of the service, as on the command line.
+ * Hashes a new password outside of the service, as on the command line.
  *
  * @param email the address of its account.
- * @returns or the sentence that says why it is refused.
+ * @returns the hash, or the sentences that say why the password is refused.
  */
 export async function hashNewPassword(
   config: Config,
   password: string,
   email: string,
 ): Promise<{ readonly hash: string } | { readonly weakness: string }> {
-  // What it logs belongs on standard error: commands print data on standard output.
+  // Logs go to standard error: commands print data on standard output.
   const logger = createLogger(config.app, process.stderr);
   const policy = new PasswordPolicy(
     config.password,
@@ -24,6 +25,6 @@ export async function hashNewPassword(
   );
   await policy.onModuleInit();
   const weakness = await policy.assess(password, email);
-  if (weakness) return { weakness: weakness.detail };
+  if (weakness) return { weakness: weakness.reasons.map(({ detail }) => inEnglish(detail)).join(' ') };
   return { hash: await hashPassword(password, hashParameters(config.password)) };
 }

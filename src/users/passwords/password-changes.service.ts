@@ -1,19 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import { sql } from 'kysely';
-import type { Queries } from '../../database/database.js';
+import type { Queries } from '../../platform/database/database.js';
+import { setPasswordHash } from '../user-writes.js';
 import { UsersService } from '../users.service.js';
 import { PasswordHasher } from './password-hasher.service.js';
 import { PasswordPolicy, type WeakPassword } from './password-policy.service.js';
 
-/** A new password that may be taken, hashed; or why it may not. */
+/** The hash of an accepted new password, or the reason for its refusal. */
 export type PreparedPassword = { readonly hash: string } | { readonly weak: WeakPassword };
 
 const UNCHANGED: WeakPassword = {
-  reason: 'unchanged',
-  detail: 'The new password is the one that you have. Choose another one.',
+  reasons: [{ reason: 'unchanged', detail: (texts) => texts.weakPassword.unchanged }],
 };
 
-/** Another password for an account that exists. */
+/** New passwords of existing accounts. */
 @Injectable()
 export class PasswordChanges {
   constructor(
@@ -23,23 +22,21 @@ export class PasswordChanges {
   ) {}
 
   /**
-   * Looks whether an account may have a password from now on, and hashes it: outside the transaction that stores it,
-   * because it takes long.
+   * Checks and hashes a new password, outside the transaction that stores it, because hashing takes long.
    *
    * @throws Overloaded, BreachCheckUnavailable
    */
   async prepare(email: string, password: string): Promise<PreparedPassword> {
     const weak = await this.policy.assess(password, email);
     if (weak) return { weak };
-    // Whoever changes it because others know it must not keep it.
+    // A user who changes a compromised password must not keep it. This costs a hash: last, and not for a password that
+    // is refused anyway.
     if (await this.users.verifyPassword(email, password)) return { weak: UNCHANGED };
     return { hash: await this.hasher.hash(password) };
   }
 
-  /** Stores a prepared password for an account that the transaction has locked. It counts as known to nobody else. */
+  /** Stores a prepared password for an account that the transaction has locked. Removes the mark "compromised". */
   async store(tx: Queries, userId: string, hash: string): Promise<void> {
-    await tx.query(
-      sql`update users set password_hash = ${hash}, password_compromised_at = null, updated_at = now() where id = ${userId}`,
-    );
+    await setPasswordHash(tx, userId, hash);
   }
 }

@@ -1,17 +1,17 @@
 import { defineEntity, p } from '@mikro-orm/core';
 
-/** A kind of hash that accounts may have: a format, and its parameters where these are few. */
-const PasswordFormatSchema = defineEntity({
+/** A kind of stored hash: its format, and its parameters if they vary little. */
+export const PasswordFormatSchema = defineEntity({
   name: 'PasswordFormat',
   tableName: 'password_formats',
   properties: {
-    /** A `like` pattern that finds the hashes of this kind. */
+    /** A `like` pattern for the hashes of this kind. */
     format: p.text().primary(),
-    /** The dearest hash of this kind, with zeros for salt and digest. */
+    /** The most expensive hash of this kind, with zeros for salt and digest. */
     sample: p.text(),
-    /** What that one costs, in a unit of its algorithm. */
-    work: p.bigint('bigint'),
-    /** When it was last noted. */
+    /** Its cost, in a unit of its algorithm. */
+    work: p.bigint('number'),
+    /** When it was last recorded. */
     seenAt: p.datetime().defaultRaw('now()'),
   },
 });

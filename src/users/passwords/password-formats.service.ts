@@ -1,29 +1,30 @@
 import { Injectable } from '@nestjs/common';
 import { sql } from 'kysely';
-import { Database, type Queries } from '../../database/database.js';
+import { Database, type Queries } from '../../platform/database/database.js';
+import type { UsersTables } from '../users.tables.js';
 import type { PasswordHash } from './formats/hash-format.js';
 import { readPasswordHash } from './formats/password-hash.js';
 
-/** Milliseconds for which the list is believed. */
+/** Milliseconds for which the list is cached. */
 const FRESH = 5_000;
 
-/** What `password_formats` keeps of a hash: enough to know what the slowest one costs, and nothing of anybody. */
+/** The data that `password_formats` stores of a hash: enough to compute the slowest cost, and no personal data. */
 type Kind = Pick<PasswordHash, 'pattern' | 'sample' | 'work'>;
 
-/** Which formats and parameters stored hashes may have: a node notes its own, an import those that it brings. */
+/** Formats and parameters of stored hashes: a node records its own, an import those of its file. */
 @Injectable()
 export class PasswordFormats {
   private known: { readonly at: number; readonly hashes: readonly PasswordHash[] } | null = null;
 
   constructor(private readonly database: Database) {}
 
-  /** Notes kinds of hashes, in the transaction that stores the first ones. */
+  /** Records kinds of hashes, in the transaction that stores the first ones. */
   async note(hashes: readonly Kind[], queries: Queries = this.database): Promise<void> {
     const dearest = new Map<string, Kind>();
     for (const hash of hashes) {
       if (hash.work > (dearest.get(hash.pattern)?.work ?? 0)) dearest.set(hash.pattern, hash);
     }
-    // In one order, so that two imports never wait for each other crosswise.
+    // Insert in one order to avoid deadlocks between imports.
     const kinds = [...dearest.values()]
       .map(({ pattern, sample, work }) => ({ pattern, sample, work }))
       .toSorted((a, b) => (a.pattern < b.pattern ? -1 : 1));
@@ -37,17 +38,21 @@ export class PasswordFormats {
     this.known = null;
   }
 
-  /** Notes a kind that was met and is not listed, whoever stored it. */
+  /** Records a kind that was found and is not listed. */
   async ensure(hash: PasswordHash): Promise<void> {
     const listed = await this.list();
     if (!listed.some(({ pattern }) => pattern === hash.pattern)) await this.note([hash]);
   }
 
-  /** A hash of each kind that may be stored, the dearest of its kind: as it was at most five seconds ago. */
+  /** The most expensive hash of each stored kind, at most five seconds old. */
   async list(): Promise<readonly PasswordHash[]> {
     if (this.known && performance.now() - this.known.at < FRESH) return this.known.hashes;
     const at = performance.now();
-    const rows = await this.database.query(sql<{ sample: string }>`select sample from password_formats`);
+    const rows = await this.database
+      .of<UsersTables>()
+      .selectFrom('password_formats')
+      .select('sample')
+      .execute();
     const hashes = rows
       .map(({ sample }) => readPasswordHash(sample))
       .filter((hash) => typeof hash === 'object');
@@ -56,8 +61,8 @@ export class PasswordFormats {
   }
 
   /**
-   * Forgets kinds of which no account has a hash any more. It reads every account. What was noted within the last hour
-   * stays: its accounts may be about to be stored.
+   * Deletes kinds that no account has any more. Reads all accounts. Kinds recorded within the last hour stay: their
+   * accounts may be about to be stored.
    */
   async sweep(): Promise<void> {
     await this.database.query(

@@ -9,7 +9,7 @@ import {
 import type { Logger } from 'pino';
 import type { PasswordConfig } from '../../../config/password.config.js';
 import { PASSWORD_CONFIG } from '../../../config/tokens.config.js';
-import { LOGGER } from '../../logging/logger.js';
+import { LOGGER } from '../../platform/logging/logger.js';
 import { AnswerFloor, type Computing } from './answer-floor.service.js';
 import type { PasswordHash } from './formats/hash-format.js';
 import { readPasswordHash } from './formats/password-hash.js';
@@ -17,16 +17,20 @@ import { HashingQueue } from './hashing-queue.service.js';
 import { hashPassword, type HashParameters, hashParameters } from './new-hash.js';
 import { PasswordFormats } from './password-formats.service.js';
 
+/** Milliseconds between two looks for kinds of hashes that are gone. */
+const SWEEP_INTERVAL = 3_600_000;
+
 /**
- * Makes and verifies hashes of passwords: makes Argon2id with the configured parameters, and verifies every format that
- * may be imported. Passwords are compared in NFC (NIST SP 800-63B-4 §3.1.1.2) and otherwise exactly as typed: never
- * trimmed, folded or cut.
+ * Creates Argon2id hashes with the configured parameters, and verifies all formats that can be imported. Passwords
+ * are compared in NFC (NIST SP 800-63B-4 §3.1.1.2) and otherwise exactly as typed: never trimmed, folded or
+ * truncated.
  */
 @Injectable()
 export class PasswordHasher implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   private readonly parameters: HashParameters;
   private decoy: PasswordHash | undefined;
   private sweeping = Promise.resolve();
+  private timer: NodeJS.Timeout | undefined;
 
   constructor(
     @Inject(PASSWORD_CONFIG) config: PasswordConfig,
@@ -43,13 +47,14 @@ export class PasswordHasher implements OnModuleInit, OnApplicationBootstrap, OnM
   }
 
   onApplicationBootstrap(): void {
-    // It may take a while, and nothing waits for it: until then answers are slower than they need be.
-    this.sweeping = this.formats
-      .sweep()
-      .catch((error: unknown) => this.logger.warn({ event: 'password_formats_not_swept', err: error }));
+    // In the background; until it ends, answers are slower than necessary.
+    this.sweeping = this.sweep().then(() => this.reportFloor());
+    this.timer = setInterval(() => (this.sweeping = this.sweep()), SWEEP_INTERVAL);
+    this.timer.unref();
   }
 
   onModuleDestroy(): Promise<void> {
+    clearInterval(this.timer);
     return this.sweeping;
   }
 
@@ -59,12 +64,12 @@ export class PasswordHasher implements OnModuleInit, OnApplicationBootstrap, OnM
   }
 
   /**
-   * Compares a password with a stored hash, or, with `null`, with one that nobody knows the password of: an account that
-   * does not exist costs as much as one that does. How long a negative answer takes tells nothing of the stored hash.
+   * Compares a password with a stored hash or, with `null`, with a hash that no password matches: a missing account
+   * costs as much as an existing one. The time of a negative answer reveals nothing about the stored hash.
    *
-   * A password that is not in NFC is also compared as it was typed: other systems hashed it so.
+   * A password that is not in NFC is also compared as typed: other systems hashed it that way.
    *
-   * @param leaves `held` when the answer will be a negative one even if the password is right.
+   * @param leaves `held` if the answer is negative even with the correct password.
    * @throws Overloaded
    */
   async verify(
@@ -73,7 +78,7 @@ export class PasswordHasher implements OnModuleInit, OnApplicationBootstrap, OnM
     leaves: 'held' | 'at_once' = 'at_once',
   ): Promise<boolean> {
     const read = hash === null ? null : readPasswordHash(hash);
-    // A hash that we cannot read was never imported: somebody wrote it by hand, and it opens nothing.
+    // An unreadable hash cannot come from an import. It matches no password.
     const stored = typeof read === 'object' ? read : null;
     const judged = stored ?? (await this.getDecoy());
     const candidates = new Set([password.normalize('NFC'), password]);
@@ -84,10 +89,32 @@ export class PasswordHasher implements OnModuleInit, OnApplicationBootstrap, OnM
     return isRight;
   }
 
-  /** Whether a hash is of another format than ours, or was made with other parameters than the configured ones. */
+  /** Whether a hash has another format or other parameters than configured. */
   needsRehash(hash: string): boolean {
     const read = readPasswordHash(hash);
     return typeof read !== 'object' || read.pattern !== this.decoy?.pattern;
+  }
+
+  /** Forgets kinds of hashes that no account has any more, and figures of a busy machine. */
+  private async sweep(): Promise<void> {
+    try {
+      await this.formats.sweep();
+      await this.floor.measureAgain();
+    } catch (error) {
+      this.logger.warn({ event: 'password_formats_not_swept', err: error });
+    }
+  }
+
+  /** A format that is slower than the floor reveals which accounts have it: the operator forced its import. */
+  private async reportFloor(): Promise<void> {
+    const formats = await this.floor.exceeding().catch(() => []);
+    if (formats.length === 0) return;
+    this.logger.warn({
+      event: 'answer_floor_exceeded',
+      formats: formats.map(({ format, ms }) => `${format}: ${(ms / 1000).toFixed(1)} s`),
+      message:
+        'negative sign-in answers reveal which accounts have these stored hashes; raise ANSWER_FLOOR_MAX, or make their owners reset their passwords',
+    });
   }
 
   private async compare(
@@ -107,7 +134,7 @@ export class PasswordHasher implements OnModuleInit, OnApplicationBootstrap, OnM
   private async getDecoy(): Promise<PasswordHash> {
     if (this.decoy) return this.decoy;
     const read = readPasswordHash(await this.hash(randomBytes(32).toString('base64')));
-    if (typeof read !== 'object') throw new Error('our own hash is not understood');
+    if (typeof read !== 'object') throw new Error('cannot parse a new hash');
     return (this.decoy = read);
   }
 }

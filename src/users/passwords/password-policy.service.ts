@@ -2,25 +2,35 @@ import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import type { AppConfig } from '../../../config/app.config.js';
 import type { PasswordConfig } from '../../../config/password.config.js';
 import { APP_CONFIG, PASSWORD_CONFIG } from '../../../config/tokens.config.js';
+import type { Text } from '../../texts/text.js';
 import { BreachedPasswords } from './breached-passwords.service.js';
 import { loadCommonPasswords } from './common-passwords.js';
-import { feedbackOn, type PasswordFeedback } from './password-feedback.js';
+import { type PasswordFeedback, strengthOf } from './password-strength.js';
 
-export type PasswordWeakness = 'too_short' | 'common' | 'context_specific' | 'breached' | 'unchanged';
+export type PasswordWeakness =
+  'too_short' | 'common' | 'context_specific' | 'guessable' | 'breached' | 'unchanged';
 
-/** Why a password is refused. */
-export interface WeakPassword {
+/** A reason for the refusal of a password. */
+interface WeaknessFound {
   readonly reason: PasswordWeakness;
-  /** The sentence that tells a person what to do. */
-  readonly detail: string;
+  /** The sentence that tells a user what to do. */
+  readonly detail: Text;
+}
+
+/** Why a password is refused: all reasons. */
+export interface WeakPassword {
+  readonly reasons: readonly [WeaknessFound, ...WeaknessFound[]];
   readonly feedback?: PasswordFeedback;
 }
 
 const SERVICE_NAME = 'traffy';
-/** Shorter words stand in too many innocent passwords. */
+/** The decimal logarithm of guesses that a password must withstand: half a minute of a graphics card at a fast hash. */
+const GUESSES_LOG10 = 10;
+const ADVICE: Text = (texts) => texts.suggestions.anotherWord;
+/** Shorter words are part of too many good passwords. */
 const WORD_MIN = 3;
 
-/** Digits and signs that people write for letters. */
+/** Digits and symbols that users write instead of letters. */
 const LOOKALIKES: Readonly<Record<string, string>> = {
   '0': 'o',
   '1': 'i',
@@ -34,8 +44,9 @@ const LOOKALIKES: Readonly<Record<string, string>> = {
 };
 
 /**
- * NIST SP 800-63B-4 §3.1.1.2: a least length in code points, a list of common passwords (Mozilla's, of the million
- * most common), words of the context, and, where an operator names a service that knows them, leaked passwords. No composition rules. The whole password is compared, never a part.
+ * NIST SP 800-63B-4 §3.1.1.2: a minimum length in code points, a list of common passwords (Mozilla's, of the million
+ * most common), words of the context, a minimum of guesses and, if an operator configures a service, leaked passwords.
+ * No composition rules. Lists are compared with the complete password.
  */
 @Injectable()
 export class PasswordPolicy implements OnModuleInit {
@@ -53,43 +64,51 @@ export class PasswordPolicy implements OnModuleInit {
   }
 
   async onModuleInit(): Promise<void> {
-    this.common = await loadCommonPasswords(this.minLength);
+    this.common = await loadCommonPasswords();
   }
 
   /**
-   * Whether a new password may be taken: the one question that sign-up, change and reset all ask, before they hash it.
-   * It looks at everything, also at what others know of the password; `weakPassword` makes the answer of it.
+   * Whether a new password is accepted: used by sign-up, change and reset before they hash it. It checks everything;
+   * `weakPassword` turns the result into the answer. Leaks are looked up only for passwords without other weaknesses.
    *
    * @param email the address of its account.
-   * @returns why it is refused; null for a password that may be taken.
-   * @throws BreachCheckUnavailable where nothing is known and BREACHED_PASSWORDS_UNAVAILABLE says to refuse.
+   * @returns all reasons why it is refused; null if it is accepted.
+   * @throws BreachCheckUnavailable if the leak check has no answer and BREACHED_PASSWORDS_UNAVAILABLE says to refuse.
    */
   async assess(password: string, email: string): Promise<WeakPassword | null> {
-    const reason =
-      this.weaknessOf(password, email) ?? ((await this.breached.includes(password)) ? 'breached' : null);
-    if (reason === null) return null;
-    const feedback = await feedbackOn(password, this.contextOf(email));
-    return { reason, detail: this.explain(reason), ...(feedback && { feedback }) };
+    const { guessesLog10, feedback } = await strengthOf(password, this.contextOf(email));
+    const weaknesses = this.weaknessesOf(password, email);
+    if (guessesLog10 < this.minGuessesLog10(password)) weaknesses.push('guessable');
+    if (weaknesses.length === 0 && (await this.breached.includes(password))) weaknesses.push('breached');
+    const [first, ...more] = weaknesses.map((reason) => ({ reason, detail: this.explain(reason) }));
+    if (first === undefined) return null;
+    // The estimator is silent from its third score on, which the bound exceeds.
+    const advice = feedback ?? (weaknesses.includes('guessable') ? { suggestions: [ADVICE] } : null);
+    return { reasons: [first, ...more], ...(advice && { feedback: advice }) };
   }
 
-  /** What `assess` finds without asking anybody. New passwords go through `assess`. */
-  weaknessOf(password: string, email: string): PasswordWeakness | null {
+  /** The weaknesses that need no estimate of guesses and no leak check. */
+  private weaknessesOf(password: string, email: string): PasswordWeakness[] {
     const normalized = password.normalize('NFC');
-    if ([...normalized].length < this.minLength) return 'too_short';
-    if (this.common.has(normalized.toLowerCase())) return 'common';
-    return isMadeOf(normalized, this.contextOf(email)) ? 'context_specific' : null;
+    const weaknesses: PasswordWeakness[] = [];
+    if (lengthOf(password) < this.minLength) weaknesses.push('too_short');
+    if (this.common.has(normalized.toLowerCase())) weaknesses.push('common');
+    if (isMadeOf(normalized, this.contextOf(email))) weaknesses.push('context_specific');
+    return weaknesses;
   }
 
-  /** The sentence that tells a person what to do about a weakness. */
-  explain(weakness: PasswordWeakness): string {
-    if (weakness === 'too_short') {
-      return `The password must have at least ${this.minLength} characters. A few unrelated words are easy to remember.`;
-    }
-    if (weakness === 'common')
-      return 'The password is one of the most common ones. Choose words of your own.';
-    if (weakness === 'breached')
-      return 'The password stands in collections of leaked passwords that attackers try first. Choose another one, and change it wherever you use it.';
-    return 'The password is made of the service name or your e-mail address. Choose unrelated words.';
+  /**
+   * The decimal logarithm of guesses that a password must withstand. Random characters count 10 guesses each: the bound
+   * must not call all passwords of a lower minimum length guessable, nor those that are only too short.
+   */
+  private minGuessesLog10(password: string): number {
+    return Math.min(GUESSES_LOG10, Math.min(this.minLength, lengthOf(password)) - 2);
+  }
+
+  /** The sentence that tells a user what to do about a weakness. */
+  private explain(weakness: PasswordWeakness): Text {
+    if (weakness === 'too_short') return (texts) => texts.weakPassword.too_short(this.minLength);
+    return (texts) => texts.weakPassword[weakness];
   }
 
   /** Words that an attacker would try first for this account. */
@@ -98,14 +117,18 @@ export class PasswordPolicy implements OnModuleInit {
   }
 }
 
+/** In code points of the composed form (NFC), which is hashed. */
+function lengthOf(password: string): number {
+  return [...password.normalize('NFC')].length;
+}
+
 function words(parts: readonly string[]): string[] {
   return parts.map((part) => letters(part.toLowerCase())).filter((word) => word.length >= WORD_MIN);
 }
 
 /**
- * Whether nothing but words of the context is left of a password, however it is dressed up. The derivations are:
- * other case, look-alike characters, the word reversed, repeated or joined with others, and digits and signs
- * before, between and after.
+ * Whether a password consists only of words of the context, in disguise: another case, look-alike characters, the
+ * word reversed, repeated or joined with others, and digits and symbols before, between and after.
  */
 function isMadeOf(password: string, context: readonly string[]): boolean {
   const lower = password.normalize('NFKC').toLowerCase();

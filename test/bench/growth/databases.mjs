@@ -25,7 +25,7 @@ export async function withClient(databaseUrl, work) {
   }
 }
 
-/** Makes a database where there is none. @returns whether there was one. */
+/** Creates a database unless it exists. @returns whether it existed. */
 export async function ensureDatabase(databaseUrl) {
   const name = decodeURIComponent(new URL(databaseUrl).pathname.slice(1));
   return withClient(sibling(databaseUrl, 'postgres'), async (client) => {

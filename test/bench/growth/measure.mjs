@@ -3,11 +3,11 @@ import { openMeter } from './service.mjs';
 import { median, quartiles } from './statistics.mjs';
 
 /**
- * Measures calls on several databases, in turns: of each round every database has the same part, and ratios are made within
- * a round, so that what the machine does meanwhile concerns both.
+ * Measures calls on several databases in turns: every database gets the same part of each round, and ratios are
+ * computed within a round, so that other load of the machine affects all of them.
  *
- * @param targets each a database with the service on it and its calls.
- * @returns for each call the figures of each target, and of the last to the first their ratios.
+ * @param targets databases, each with a service and its calls.
+ * @returns for each call the figures of each target, and the ratios of the last target to the first.
  */
 export async function measureCalls(targets, { rounds, requests }, tell) {
   const meters = await Promise.all(

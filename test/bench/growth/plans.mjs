@@ -1,7 +1,7 @@
 import { withClient } from './databases.mjs';
 
 /** Tables that are too large to be read from end to end. */
-export const LARGE = ['users', 'sessions', 'refresh_tokens', 'audit_events', 'known_devices'];
+const LARGE = ['users', 'sessions', 'refresh_tokens', 'audit_events', 'known_devices'];
 
 /** Rows. */
 const A_FEW = 100;
@@ -55,7 +55,7 @@ async function explain(client, text, values) {
   };
 }
 
-/** Whether a large table is read from end to end. A look whether there is any row at all ends at the first one. */
+/** Whether a plan reads a large table completely. A check for existence stops at the first row. */
 function readsAll(node) {
   if (node['Node Type'] !== 'Seq Scan' || !LARGE.includes(node['Relation Name'])) return false;
   const read = (node['Actual Rows'] ?? Infinity) + (node['Rows Removed by Filter'] ?? 0);

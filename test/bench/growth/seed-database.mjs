@@ -8,8 +8,8 @@ const BATCH = 100_000;
 const ACCOUNTS_OLDEST = 3 * 365 * 86_400;
 
 /**
- * What is dropped while rows come in and built anew behind them, sorted: with random keys it is several times quicker, and
- * it ends as the migrations made it. Keys whose order is that of time stay.
+ * Indexes that are dropped before rows are inserted and built afterwards, sorted: with random keys that is several
+ * times quicker, with the result of the migrations. Keys in the order of time stay.
  */
 const BUILT_BEHIND = {
   users: ['users_email_canonical_key', 'users_webauthn_handle_key', 'users_email_canonical_prefix_index'],
@@ -37,13 +37,13 @@ export class DatabaseInUse extends Error {}
 /**
  * Fills a migrated and empty database.
  *
- * Everything goes in by `insert … select` from `generate_series`, so that no row crosses the wire. The connection that seeds
- * is in `session_replication_role = replica`: no trigger fires and no foreign key is checked row by row. Else each row of
- * a revoked session, and each statement, would notify the nodes; here nobody has verified anything yet.
+ * All rows are inserted by `insert … select` from `generate_series`, so that no row crosses the wire. The connection
+ * runs in `session_replication_role = replica`: no trigger fires and no foreign key is checked. Otherwise each
+ * revoked session would notify the nodes; no node has cached anything yet.
  *
- * @param options.grown whether indexes are kept while rows come in, in the order of time: then they are as full as those of
- * a table that grew.
- * @param tell hears what is happening.
+ * @param options.grown whether to keep indexes while rows are inserted in the order of time: they are then as full as
+ * those of a table that grew.
+ * @param tell reports progress.
  */
 export async function seedDatabase(databaseUrl, { users, sessions, refreshes, grown }, tell) {
   const client = new pg.Client({ connectionString: databaseUrl });
@@ -144,7 +144,7 @@ function statements({ users, sessions, refreshes, now, passwordHash }) {
     [
       'audit_events',
       sessions,
-      // Counted backwards from -1: the chain that the service begins stands at 0, and takes no notice of what lies before.
+      // Negative numbers: the chain of the service starts at 0 and ignores earlier ones.
       `insert into audit_events (id, kind, at, user_id, actor, session_id, ip, user_agent, request_id, details, seq, hash)
        select pg_temp.uuid_at(at, 'event', n), 'login', at, ${accountOf('owner')}, 'user', id, ${address}, ${agents},
          md5('request:' || n)::uuid::text, '{"device": "known", "methods": ["pwd"]}', n - 1 - ${sessions},
@@ -177,7 +177,7 @@ async function inBatches(client, { what, count, statement, parameters }, tell) {
   tell(`${what}: ${rowCount} rows in ${seconds(since)} s`);
 }
 
-/** Drops what is built behind the rows. @returns the statements that build it. */
+/** Drops the indexes that are built afterwards. @returns the statements that build them. */
 async function dropIndexes(client) {
   const builds = [];
   for (const [table, names] of Object.entries(BUILT_BEHIND)) {

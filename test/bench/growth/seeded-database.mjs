@@ -3,7 +3,7 @@ import { withClient } from './databases.mjs';
 import { cookieOf } from './seeded.mjs';
 
 /** How many of the newest sessions, of all, are good for some days after the seeding: more on the first day than later. */
-const FRESH = { anew: 28 / 36, kept: 18 / 36 };
+const FRESH = { fresh: 28 / 36, kept: 18 / 36 };
 
 /** Numbers of accounts and sessions of a seeded database, each once, beginning somewhere by chance. */
 export class SeededDatabase {

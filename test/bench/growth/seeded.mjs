@@ -9,9 +9,6 @@ export const PASSWORD = 'a long passphrase for everybody';
 export const SESSION_TTL = 30 * 86_400;
 export const OLDEST = 36 * 86_400;
 
-/** Every second session is one of refresh tokens. */
-export const kindOf = (n) => (n % 2 === 0 ? 'session' : 'jwt');
-
 export const emailOf = (n) => `person${n}@example.com`;
 
 /** The value of the cookie of a session. */

@@ -17,7 +17,7 @@ async function built(path) {
 }
 
 /** Adds sessions that ended 500 days ago, of accounts by chance; every second has tokens. */
-export async function addOldSessions(databaseUrl, count) {
+async function addOldSessions(databaseUrl, count) {
   await withClient(databaseUrl, async (client) => {
     await client.query(
       `set session_replication_role = replica; set synchronous_commit = off; set statement_timeout = 0`,
@@ -47,7 +47,7 @@ export async function addOldSessions(databaseUrl, count) {
 export async function measureSweep(databases, rounds) {
   const { OldSessions } = await built('auth/sessions/old-sessions.js');
   const { RefreshTokens } = await built('auth/strategies/jwt/refresh-tokens.service.js');
-  const { openDatabase } = await built('database/open.database.js');
+  const { openDatabase } = await built('platform/database/open.database.js');
   const { ENTITIES } = await built('entities.js');
   const targets = [];
   for (const { name, databaseUrl } of databases) {

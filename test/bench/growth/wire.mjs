@@ -2,10 +2,10 @@ import { createServer, connect } from 'node:net';
 import { once } from 'node:events';
 
 /**
- * Stands between the service and PostgreSQL and notes what is asked: the text of each statement and the values bound to it,
- * so that the very statements of the product can be explained, and not copies of them.
+ * A proxy between the service and PostgreSQL that records the text and the bound values of each statement, so that
+ * the actual statements of the product are explained, not copies.
  *
- * @param databaseUrl where it leads to.
+ * @param databaseUrl the server to forward to.
  */
 export async function listenIn(databaseUrl) {
   const { hostname, port } = new URL(databaseUrl);

@@ -78,11 +78,11 @@ export class Connections {
 }
 
 /**
- * Asks one thing at a steady rate, whatever the answers take: what somebody sees who comes by while the server is busy.
+ * Sends one request at a steady rate, however slow the responses: the view of a visitor while the server is busy.
  *
- * @param ask sends the request and checks the reply.
- * @param histogram takes the latencies.
- * @returns what ends it: waits for what is under way, and throws what went wrong.
+ * @param ask sends the request and checks the response.
+ * @param histogram records the latencies.
+ * @returns a function that stops it: waits for pending requests, and throws the first error.
  */
 export function askSteadily(ask, perSecond, histogram) {
   const underWay = new Set();

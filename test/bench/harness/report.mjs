@@ -3,7 +3,7 @@ import { markdownTable } from 'markdown-table';
 
 export const say = (text) => process.stdout.write(`${text}\n`);
 
-/** Tells somebody who waits. */
+/** Reports progress to the person who waits. */
 export const progress = (text) => process.stderr.write(`${text}\n`);
 
 /** Prints rows of cells under a head, as Markdown: the first column is a name, the others are figures. */

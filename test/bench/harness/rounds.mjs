@@ -1,8 +1,8 @@
 import { progress } from './report.mjs';
 
 /**
- * Visits all subjects again and again, each round beginning with another one, so that whatever the machine does meanwhile
- * hits all of them.
+ * Visits all subjects repeatedly, each round starting with another one, so that other load of the machine affects
+ * all.
  */
 export async function inRounds(rounds, subjects, visit, signal) {
   for (let round = 0; round < rounds; round += 1) {

@@ -13,7 +13,7 @@ const PATIENCE = { start: 180_000, stop: 10_000 };
 /** The package's root: servers run there. */
 export const root = join(import.meta.dirname, '..', '..', '..');
 
-/** A port of the loopback address that nobody listens on at this moment. */
+/** A free port of the loopback address. */
 export async function freePort() {
   const probe = createServer();
   await once(probe.listen(0, '127.0.0.1'), 'listening');
@@ -62,7 +62,7 @@ class Server {
     this.gone = this.exited.then(() => {
       throw new Error(`${name} ended by itself:\n${this.lastWords()}`);
     });
-    // Whoever asks it something hears of it.
+    // The next request reports the error.
     this.gone.catch(() => undefined);
   }
 

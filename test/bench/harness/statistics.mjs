@@ -1,5 +1,5 @@
 /** The value below which a share of a list lies, interpolated between neighbours. */
-export function quantile(list, share) {
+function quantile(list, share) {
   const sorted = Float64Array.from(list).toSorted();
   const position = (sorted.length - 1) * share;
   const below = Math.floor(position);
@@ -13,7 +13,7 @@ export const median = (list) => quantile(list, 0.5);
  * Where the true median lies with 95 %, whatever the distribution is: between two values of the sorted list, by the
  * binomial distribution's normal approximation. With fewer than six values these are the least and the greatest.
  */
-export function medianInterval(list) {
+function medianInterval(list) {
   const sorted = Float64Array.from(list).toSorted();
   const rank = Math.max(0, Math.floor((sorted.length - 1.96 * Math.sqrt(sorted.length)) / 2));
   return [sorted[rank], sorted[sorted.length - 1 - rank]];

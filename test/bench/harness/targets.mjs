@@ -42,7 +42,7 @@ function emailOfMe(body) {
   return body['logged_in'] === true ? body['email'] : undefined;
 }
 
-/** Signs in by `POST /login` and asks with the cookies that came back. Whoever has no choice of transport ignores it. */
+/** Signs in by `POST /login` and uses the returned cookies. Targets without a choice of transport ignore it. */
 async function withCookies(origin) {
   const reply = await post(origin, '/login', { ...ACCOUNT, transport: 'cookie' });
   return { path: '/me', headers: { ...FORWARDED, cookie: cookiesOf(reply) } };

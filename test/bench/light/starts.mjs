@@ -37,10 +37,10 @@ const withoutMigration = (program) => ({
 });
 
 /**
- * How long a start takes until the server is ready, and the memory that it holds when it has nothing to do and after many
- * requests. The first start, which makes the tables, does not count.
+ * Measures the time from start to readiness, and the memory when idle and after many requests. The first start, which
+ * creates the tables, does not count.
  *
- * @param options `starts` of each in turns, `requests` of `GET /me` behind the last one.
+ * @param options `starts` of each in turns, `requests` of `GET /me` after the last one.
  */
 export async function measureStarts({ starts, requests }, server, arePeersThere, context) {
   const all = Object.entries(await contenders(server, arePeersThere, context));

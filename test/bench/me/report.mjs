@@ -7,10 +7,10 @@ import { YARDSTICK } from '../harness/targets.mjs';
 const BOUNDS = { ratio: 0.05, yardstick: 0.2, rounds: 10 };
 
 /**
- * The figures of all targets. Ratios are taken round by round, a target against the yardstick that was visited in the same
- * round, so that what the machine does meanwhile hits both.
+ * The figures of all targets. Ratios are computed per round, against the yardstick of the same round, so that other
+ * load of the machine affects both.
  *
- * @param busy why the machine is in doubt before anything was measured, or null.
+ * @param busy why the machine was busy before the measurement, or null.
  */
 export function results(all, busy) {
   const bare = all.find(({ name }) => name === YARDSTICK);

@@ -1,7 +1,9 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import pg from 'pg';
 
-/** Milliseconds after which PostgreSQL's sessions have told their counts: an idle one does at once, a busy one each second. */
+/**
+ * Milliseconds until PostgreSQL's sessions have reported their counts: idle ones immediately, busy ones each second.
+ */
 const SETTLED = 1_500;
 
 /** Counts the transactions of a database: what its own counter says, less what looking at it costs. */

@@ -35,7 +35,7 @@ app.post('/login', json, async (request, response) => {
   response.json({});
 });
 
-// Whom the session is of stands in the session: nothing else has to be looked up.
+// The session contains the user: no further lookup is needed.
 app.get('/me', (request, response) => {
   const { user } = request.session;
   response.json(user ? { logged_in: true, email: user.email } : { logged_in: false });

@@ -1,6 +1,6 @@
 /**
- * passport-jwt with jsonwebtoken, ES256, as the README has it: the key is a PEM string. Whom the token is of stands in
- * the token; the README also looks the account up in the database, which is left out in its favour.
+ * passport-jwt with jsonwebtoken, ES256, as in the README: the key is a PEM string. The token contains the user; the
+ * README also looks the account up in the database, which is omitted in its favour.
  */
 import { generateKeyPairSync } from 'node:crypto';
 import jwt from 'jsonwebtoken';

@@ -3,8 +3,8 @@ const RATE_LIMIT = 'rate limit';
 const LOG = 'log line (pino)';
 
 /**
- * The layers, and the functions that open one: a name, and what the file's address must contain. What is called from there on
- * belongs to it, until it calls into another one. Names that no longer exist let their time fall to whoever called them.
+ * The layers and the functions that open them: a name and a part of the file's path. Calls from there belong to the
+ * layer until they enter another one. The time of a function that no longer exists counts for its caller.
  */
 const LAYERS = {
   'writing to the socket (system call, wake-up of the client)': [
@@ -22,17 +22,17 @@ const LAYERS = {
   ],
   'security headers and request id': [
     ['headers', 'fastify/lib/reply.js'],
-    ['genReqId', 'src/http/http.adapter'],
+    ['genReqId', 'src/platform/fastify/http.adapter'],
   ],
   [RATE_LIMIT]: [
-    ['countRequest', 'src/throttle/rate-limiter'],
-    ['canActivate', 'src/throttle/rate-limit.guard'],
+    ['countRequest', 'src/platform/throttle/rate-limiter'],
+    ['canActivate', 'src/platform/throttle/rate-limit.guard'],
   ],
   'checks of the request (body type, Accept, cross-site)': [
-    ['requestProblem', 'src/http/http.adapter'],
-    ['canActivate', 'src/http/cross-site.guard'],
+    ['requestProblem', 'src/platform/fastify/http.adapter'],
+    ['canActivate', 'src/platform/http/cross-site.guard'],
   ],
-  [AUTHENTICATION]: [['canActivate', 'src/auth/auth.guard']],
+  [AUTHENTICATION]: [['canActivate', 'src/auth/credentials/auth.guard']],
   [LOG]: [['LOG', 'pino/lib/tools']],
 };
 const NODE = 'the rest of Node.js';
@@ -45,7 +45,7 @@ const BY_FILE = [
   ['node_modules/sonic-boom/', LOG],
   ['node_modules/rate-limiter-flexible/', RATE_LIMIT],
   ['node_modules/passport', AUTHENTICATION],
-  ['dist/src/throttle/', RATE_LIMIT],
+  ['dist/src/platform/throttle/', RATE_LIMIT],
   ['dist/src/auth/', AUTHENTICATION],
 ];
 const GARBAGE = 'garbage collection (main thread)';

@@ -61,7 +61,16 @@ async function flood(service, pool) {
 
 export function printFlood({ argon2_concurrency: concurrency, hashes_mib: hashes, floods, ...questions }) {
   printTable(
-    [`${PEOPLE.count} sign-ins at once`, '200', '503', 'ms', 'RSS before MiB', 'at most', 'growth', 'hashes'],
+    [
+      `${PEOPLE.count} concurrent sign-ins`,
+      '200',
+      '503',
+      'ms',
+      'RSS before MiB',
+      'at most',
+      'growth',
+      'hashes',
+    ],
     floods.map((one, index) => [
       `ARGON2_CONCURRENCY ${concurrency}, flood ${index + 1}`,
       String(one.signed_in),
@@ -75,7 +84,7 @@ export function printFlood({ argon2_concurrency: concurrency, hashes_mib: hashes
   );
   const cells = ({ p50, p99, max }) => [fixed(p50), fixed(p99), fixed(max)];
   printTable(
-    ['meanwhile, ms', 'idle p50', 'p99', 'longest', 'busy p50', 'p99', 'longest'],
+    ['during sign-ins, ms', 'idle p50', 'p99', 'longest', 'busy p50', 'p99', 'longest'],
     Object.entries({
       '/me': questions.me,
       '/health/live': questions.live,

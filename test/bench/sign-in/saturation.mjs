@@ -61,7 +61,7 @@ async function visit(subject, { seconds, inFlight }, cores) {
   subject.cpu.push(cpu);
 }
 
-/** The CPU time of each sign-in in microseconds, and the memory meanwhile. */
+/** The CPU time of each sign-in in microseconds, and the memory during the measurement. */
 async function measured(service, work) {
   const before = await service.running.usage();
   const stopWatching = watchMemory(service.running, 100);
@@ -72,7 +72,7 @@ async function measured(service, work) {
   return { perSecond, cpu: (after.cpu - before.cpu) / count };
 }
 
-/** Lets people sign in by turns, so many at once. A 503 is counted; anything else but 200 is an error. */
+/** Signs users in in turns, with a fixed concurrency. A 503 is counted; any other status but 200 is an error. */
 async function signInFor(ms, service, inFlight) {
   const pool = new Pool(service.running.origin, { connections: inFlight, pipelining: 1 });
   const since = performance.now();
@@ -165,7 +165,7 @@ export function printSaturation({ argon2_alone: alone, services }) {
   );
   printTable(
     [
-      'p50 / p99 ms meanwhile',
+      'p50 / p99 ms during sign-ins',
       '/me idle',
       '/me busy',
       '/health/live idle',

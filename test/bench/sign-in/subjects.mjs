@@ -12,7 +12,7 @@ import { progress } from '../harness/report.mjs';
 import { startServer } from '../harness/server.mjs';
 import { ACCOUNT, TARGETS } from '../harness/targets.mjs';
 import { FORWARDED, traffyInProduction } from '../harness/traffy.mjs';
-import { signUpPeople } from './people.mjs';
+import { signUpPeople } from './users.mjs';
 
 /** Questions a second of each kind, so few that they take nothing from the sign-ins. */
 const PER_SECOND = { kept: 25, new: 5 };
@@ -28,9 +28,9 @@ export async function openService(name, server, people, settings, { defer, folde
   defer(() => database.drop());
   const running = await startServer(name, traffyInProduction(database.url, settings), folder);
   defer(() => running.stop());
-  const somebody = TARGETS['traffy-session'];
-  await somebody.signUp(running.origin);
-  const me = await somebody.signIn(running.origin);
+  const session = TARGETS['traffy-session'];
+  await session.signUp(running.origin);
+  const me = await session.signIn(running.origin);
   const signIns = await signUpPeople(running.origin, people);
   progress(`started ${name}`);
   const kept = (request, check) => {
@@ -40,7 +40,7 @@ export async function openService(name, server, people, settings, { defer, folde
   };
   const live = { path: '/health/live', headers: FORWARDED };
   const isLive = expectJson(`${name} /health/live`, ({ status }) => status === 'ok');
-  const isMe = expectJson(`${name} /me`, (body) => somebody.emailOf(body) === ACCOUNT.email);
+  const isMe = expectJson(`${name} /me`, (body) => session.emailOf(body) === ACCOUNT.email);
   return {
     name,
     running,
@@ -68,7 +68,7 @@ export async function openReference(cores, { defer, folder }) {
   return { name: 'argon2', argon2, running, questions: { anything: question(ask) } };
 }
 
-/** What is asked meanwhile, and how long the answers took, while there were sign-ins and while there were none. */
+/** Requests during the sign-ins, and their latency with and without sign-ins. */
 function question(ask, perSecond = PER_SECOND.kept) {
   return { ask, perSecond, idle: latencies(), busy: latencies() };
 }

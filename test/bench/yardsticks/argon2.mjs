@@ -1,6 +1,6 @@
 /**
- * How many passwords this machine can verify when nothing else is to be done. Told `{ ms, inFlight }`, it verifies for so
- * long; the answer is how many a second, and the CPU time of each in microseconds.
+ * Measures how many passwords this machine can verify without other work. For `{ ms, inFlight }` it verifies for that
+ * long and returns the number per second and the CPU time of each in microseconds.
  */
 import { createServer } from 'node:http';
 import argon2 from 'argon2';

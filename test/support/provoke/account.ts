@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { TestApp } from '../app.js';
 import { PASSWORD, signIn } from '../strategies.js';
 import type { Note } from './common.js';
+import { given } from '../given.js';
 
 const OTHER = 'another long passphrase';
 
@@ -14,6 +15,7 @@ export async function provokeAccount(app: TestApp, note: Note): Promise<void> {
     client.send('PATCH', '/users/me', { email: 'eve@example.com' }),
   );
   await note('get /users/me/export', client.get('/users/me/export'));
+  await note('get /users/me/sign-in-methods', client.get('/users/me/sign-in-methods'));
   await note(
     'post /reauthenticate',
     client.post('/reauthenticate', {}),
@@ -25,9 +27,7 @@ export async function provokeAccount(app: TestApp, note: Note): Promise<void> {
     client.post('/password', { current_password: PASSWORD, new_password: 'short' }),
     client.post('/password', { current_password: 'wrong', new_password: OTHER }),
   );
-  await app.query(
-    sql`update sessions set authenticated_at = now() - interval '1 hour' where id = ${sessionId}`,
-  );
+  await given.staleSession(app, sessionId);
   await note('post /password', await client.post('/password', { new_password: OTHER }));
   await note(
     'post /password',
@@ -43,10 +43,10 @@ export async function provokeAccount(app: TestApp, note: Note): Promise<void> {
     sql`delete from totp_authenticators where user_id = (select id from users where email = ${email})`,
   );
   await note('post /reauthenticate', await again.client.post('/reauthenticate', { password: OTHER }));
-  // Only this one is left, so it cannot go; and then it is none any more.
+  // The only administrator cannot be deleted; afterwards the user is no administrator.
   await app.query(sql`update users set role = case when email = ${email} then 'admin' else 'user' end`);
   const last = await signIn(app, email, OTHER);
   await note('delete /users/me', await last.client.send('DELETE', '/users/me'));
-  await app.query(sql`update users set role = 'user' where email = ${email}`);
+  await given.role(app, email, 'user');
   await note('delete /users/me', await last.client.send('DELETE', '/users/me'));
 }

@@ -13,16 +13,16 @@ export async function provokeAdmin(app: TestApp, note: Note): Promise<void> {
   const [someone] = await app.query(sql<{ id: string }>`select id from users where email = ${other.email}`);
   const own = `/admin/users/${admin?.id}`;
   const theirs = `/admin/users/${someone?.id}`;
-  const nobody = `/admin/users/${crypto.randomUUID()}`;
+  const unknownUser = `/admin/users/${crypto.randomUUID()}`;
   await note('get /admin/users', client.get('/admin/users'), client.get('/admin/users?limit=0'));
-  await note('get /admin/users/{id}', client.get(theirs), client.get(nobody));
+  await note('get /admin/users/{id}', client.get(theirs), client.get(unknownUser));
   // Only this one may be left, or it is not the last.
   await app.query(sql`update users set role = 'user' where id <> ${admin?.id}`);
   await note(
     'patch /admin/users/{id}',
     client.send('PATCH', theirs, { disabled: false }),
     client.send('PATCH', theirs, { unknown: true }),
-    client.send('PATCH', nobody, { disabled: true }),
+    client.send('PATCH', unknownUser, { disabled: true }),
     client.send('PATCH', own, { role: 'user' }),
   );
   const victim = await signIn(app);
@@ -33,17 +33,17 @@ export async function provokeAdmin(app: TestApp, note: Note): Promise<void> {
   await note(
     'get /admin/users/{id}/sessions',
     client.get(`${theirs}/sessions`),
-    client.get(`${nobody}/sessions`),
+    client.get(`${unknownUser}/sessions`),
   );
   await note(
     'delete /admin/users/{id}/sessions/{session_id}',
     client.send('DELETE', `${theirs}/${session}`),
-    client.send('DELETE', `${nobody}/${session}`),
+    client.send('DELETE', `${unknownUser}/${session}`),
   );
   await note(
     'delete /admin/users/{id}/sessions',
     client.send('DELETE', `${theirs}/sessions`),
-    client.send('DELETE', `${nobody}/sessions`),
+    client.send('DELETE', `${unknownUser}/sessions`),
   );
   await note('get /admin/audit', client.get('/admin/audit'), client.get('/admin/audit?kind=x'));
 }

@@ -2,6 +2,7 @@ import { sql } from 'kysely';
 import type { TestApp } from '../app.js';
 import type { Client, Reply } from '../client.js';
 import { signIn } from '../strategies.js';
+import { given } from '../given.js';
 
 /** Takes down what calls of an operation, such as `delete /passkeys/{id}`, were answered. */
 export type Note = (name: string, ...calls: (Reply | Promise<Reply>)[]) => Promise<void>;
@@ -19,13 +20,11 @@ export type DeadHeaders = readonly Readonly<Record<string, string>>[];
 const HTML = { accept: 'text/html' };
 const FORM = { 'content-type': 'application/x-www-form-urlencoded' };
 
-/** Somebody whose last proof of who they are is an hour old. */
+/** A user whose `auth_time` is an hour ago. */
 async function staleCaller(app: TestApp, role: 'user' | 'admin'): Promise<Client> {
   const { client, sessionId, email } = await signIn(app);
   await app.query(sql`update users set role = ${role} where email = ${email}`);
-  await app.query(
-    sql`update sessions set authenticated_at = now() - interval '1 hour' where id = ${sessionId}`,
-  );
+  await given.staleSession(app, sessionId);
   return client;
 }
 

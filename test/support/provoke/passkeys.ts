@@ -4,13 +4,12 @@ import type { Client } from '../client.js';
 import { PASSWORD, signIn, type SignedIn } from '../strategies.js';
 import { SoftwareAuthenticator } from '../webauthn.js';
 import type { Note } from './common.js';
+import { given } from '../given.js';
 
-/** Whoever asks for options of a re-authentication, each with a credential that is dead for another reason. */
+/** Callers of re-authentication options, each with a credential that is dead for another reason. */
 async function deadCallers(app: TestApp): Promise<Record<string, string>[]> {
   const expired = await signIn(app);
-  await app.query(
-    sql`update sessions set created_at = now() - interval '2 days', expires_at = now() - interval '1 day' where id = ${expired.sessionId}`,
-  );
+  await given.expiredSession(app, expired.sessionId);
   const revoked = await signIn(app);
   await revoked.client.post('/logout');
   return [{}, { authorization: 'Bearer nonsense' }, expired.headers, revoked.headers];
@@ -45,7 +44,7 @@ export async function provokePasskeys(app: TestApp, note: Note): Promise<void> {
       from users u, generate_series(1, 20) n where u.email = ${stranger.email}`,
   );
   // As if they had been made in this session: it would have to show one first otherwise.
-  await app.query(sql`update sessions set methods = '{pwd,mfa}' where id = ${stranger.sessionId}`);
+  await given.sessionWithMethods(app, stranger.sessionId, ['pwd', 'mfa']);
   await note(begin, stranger.client.post('/passkeys/registration/options'));
   await note(add, stranger.client.post('/passkeys/registration/verify', { credential: late.credential }));
 
@@ -77,9 +76,9 @@ export async function provokePasskeys(app: TestApp, note: Note): Promise<void> {
   await note(rename, caller.send('PATCH', '/passkeys/x', { name: '' }));
   await note(remove, caller.send('DELETE', '/passkeys/x?end_other_sessions=perhaps'));
   await note(remove, caller.send('DELETE', '/passkeys/x'));
-  await app.query(sql`update users set password_hash = null where email = ${owner.email}`);
+  await given.passwordHash(app, owner.email, null);
   await note(remove, await caller.send('DELETE', `/passkeys/${id}`));
-  await app.query(sql`update users set password_hash = 'x' where email = ${owner.email}`);
+  await given.passwordHash(app, owner.email, 'x');
   await note(remove, await caller.send('DELETE', `/passkeys/${id}`));
 }
 

@@ -4,7 +4,7 @@ import { freePort } from '../process.js';
 import { freshEmail, PASSWORD, signIn, signUp } from '../strategies.js';
 import type { Note } from './common.js';
 
-const OTHER = 'a passphrase nobody can look up';
+const OTHER = 'a passphrase no attacker can look up';
 
 /** What is answered where passwords are chosen while the service that knows the leaked ones is away. */
 export async function provokePasswords(app: TestApp, note: Note): Promise<void> {

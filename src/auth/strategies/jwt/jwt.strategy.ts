@@ -1,12 +1,13 @@
 import type { KeyObject } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { PassportStrategy } from '@nestjs/passport';
+import { decodeJwt } from 'jose';
 import { Strategy, type StrategyOptionsWithRequest } from 'passport-jwt';
 import type { AppConfig } from '../../../../config/app.config.js';
 import { type AuthConfig, SIGNING_ALGORITHMS } from '../../../../config/auth.config.js';
 import { APP_CONFIG, AUTH_CONFIG } from '../../../../config/tokens.config.js';
-import { Database, type Queries } from '../../../database/database.js';
-import { Cookies } from '../../../http/cookies.js';
+import { Database, type Queries } from '../../../platform/database/database.js';
+import { Cookies } from '../../../platform/http/cookies.js';
 import {
   type AccessTokenClaims,
   type GateResult,
@@ -24,25 +25,25 @@ import {
   type IssuedCredential,
   type PresentedCredential,
   type Transport,
-} from '../auth.strategy.js';
-import { unregistered } from '../unregistered.js';
-import { AccessTokens } from './access-tokens.service.js';
-import { type Redeemed, RefreshTokens } from './refresh-tokens.service.js';
+} from '../../credentials/auth.strategy.js';
+import { hasTokenPrefix } from '../../credentials/opaque-token.js';
+import { unregistered } from '../../credentials/unregistered.js';
+import { TokenPair } from './token-pair.service.js';
 
-/** A presented token on its way through Passport, with what the gate found. */
+/** A presented token as Passport receives it, with the findings of the gate. */
 interface Inspected extends PresentedCredential {
   claims?: AccessTokenClaims;
   key?: KeyObject;
-  /** When its verification began: a key or a session that dies from here on makes the verdict worthless. */
+  /** The start of its verification: a later revocation of its key or session invalidates the verdict. */
   reading?: Reading;
 }
 
 const INVALID: DeadCredential = { reason: 'invalid', action: 'login', sessionId: null };
-const OF_UNKNOWN_KEY: DeadCredential = { ...INVALID, action: 'refresh' };
+const OF_UNKNOWN_KEY: DeadCredential = { ...INVALID, action: 'refresh', check: 'unknown_key' };
 
 /**
- * A signed access token that names the session, with a refresh token beside it. The gate looks first (grammar,
- * header, claims, key id), passport-jwt verifies the signature and the times, and the session's row decides.
+ * A signed access token that names the session, issued with a refresh token. The gate checks first (grammar, header,
+ * claims, key id), passport-jwt verifies signature and times, and the session row decides.
  */
 @Injectable()
 export class JwtStrategy extends PassportStrategy(Strategy) implements AuthStrategy {
@@ -50,8 +51,7 @@ export class JwtStrategy extends PassportStrategy(Strategy) implements AuthStrat
 
   constructor(
     private readonly keys: SigningKeys,
-    private readonly accessTokens: AccessTokens,
-    private readonly refreshTokens: RefreshTokens,
+    private readonly tokens: TokenPair,
     private readonly sessions: SessionsService,
     private readonly verified: VerifiedCredentials,
     private readonly cookies: Cookies,
@@ -61,7 +61,7 @@ export class JwtStrategy extends PassportStrategy(Strategy) implements AuthStrat
   ) {
     super({
       jwtFromRequest: (request) => asInspected(request).value,
-      // The key was chosen by `authenticate`, among our own and for one algorithm each.
+      // `authenticate` chose the key among our own, each for one algorithm.
       secretOrKeyProvider: (request, _token, done) => done(null, asInspected(request).key as never),
       algorithms: [...SIGNING_ALGORITHMS],
       issuer: app.PUBLIC_URL,
@@ -69,7 +69,7 @@ export class JwtStrategy extends PassportStrategy(Strategy) implements AuthStrat
       ignoreExpiration: false,
       passReqToCallback: true,
     } satisfies StrategyOptionsWithRequest);
-    // Asked anew at each verification: the machine's clock may be wrong, and may be set while this runs.
+    // Read again at each verification: the machine's clock can be set while this runs.
     const { _verifOpts: options } = this as unknown as { _verifOpts: object };
     Object.defineProperty(options, 'clockTimestamp', {
       get: () => Math.floor(database.clock.now() / 1000),
@@ -89,18 +89,22 @@ export class JwtStrategy extends PassportStrategy(Strategy) implements AuthStrat
     ];
   }
 
+  recognizes(value: string): boolean {
+    return hasTokenPrefix(value) || issuerOf(value) === this.app.PUBLIC_URL;
+  }
+
   override authenticate(credential: unknown): void {
     const inspected = credential as Inspected;
     const known = this.verified.find(this.name, inspected.value);
     if (known) return this.success(known as never);
     const gate = this.inspect(inspected.value);
-    if (!gate.ok) return this.fail(INVALID as never);
+    if (!gate.ok) return this.fail(invalid(gate.refusal) as never);
     inspected.reading = this.verified.begin();
     this.keys.find(gate.kid).then(
       (key) => {
-        // It may have been revoked; the refresh token beside it is still good.
+        // The key may be revoked; the refresh token is still valid.
         if (!key) return this.fail(OF_UNKNOWN_KEY as never);
-        if (key.algorithm !== gate.algorithm) return this.fail(INVALID as never);
+        if (key.algorithm !== gate.algorithm) return this.fail(invalid('wrong_algorithm') as never);
         inspected.claims = gate.claims;
         inspected.key = key.publicKey;
         return super.authenticate(inspected as never);
@@ -109,19 +113,20 @@ export class JwtStrategy extends PassportStrategy(Strategy) implements AuthStrat
     );
   }
 
-  /** Passport's verify callback, behind a good signature: does the session stand? */
+  /** Passport's verify callback, after a valid signature: is the session live? */
   async validate(
     credential: unknown,
     claims: AccessTokenClaims,
   ): Promise<LiveSession | [false, DeadCredential]> {
     const { value, reading = this.verified.begin() } = asInspected(credential);
     const found = await this.sessions.findById(claims.sid);
-    if (found === null) return [false, INVALID];
+    if (found === null) return [false, invalid('unknown_session')];
     const userId = found.state === 'live' ? found.session.userId : found.userId;
-    if (userId !== claims.sub) return [false, INVALID];
+    if (userId !== claims.sub) return [false, invalid('wrong_subject')];
     if (found.state === 'live') {
       const { session } = found;
-      if (isWithdrawn(claims, session)) return [false, INVALID];
+      if (isRevoked(claims, session))
+        return [false, { ...invalid('exchanged'), sessionId: session.sessionId }];
       this.verified.remember(reading, this.name, value, session, new Date(claims.exp * 1000));
       return session;
     }
@@ -131,16 +136,20 @@ export class JwtStrategy extends PassportStrategy(Strategy) implements AuthStrat
   explain(failure: unknown, credential: PresentedCredential): DeadCredential {
     if (isDeadCredential(failure)) return failure;
     const { claims } = credential as Inspected;
-    // The library looks at the times only behind a good signature, so the session id is to be believed.
+    // The library checks the times only after a valid signature, so the session id is authentic.
     if (failure instanceof Error && failure.name === 'TokenExpiredError' && claims) {
       return { reason: 'expired', action: 'refresh', sessionId: claims.sid };
     }
-    return INVALID;
+    return invalid(checkOf(failure));
   }
 
   async confirm(_tx: Queries, session: LiveSession, { value }: PresentedCredential): Promise<boolean> {
     const claims = this.claims(value);
-    return claims !== null && !isWithdrawn(claims, session);
+    return claims !== null && !isRevoked(claims, session);
+  }
+
+  identify(value: string): Promise<string | null> {
+    return this.tokens.sessionOf(value);
   }
 
   claims(value: string): AccessTokenClaims | null {
@@ -148,48 +157,16 @@ export class JwtStrategy extends PassportStrategy(Strategy) implements AuthStrat
     return gate.ok ? gate.claims : null;
   }
 
-  async issue(
-    tx: Queries,
-    session: LiveSession,
-    transport: Transport,
-    secret: Buffer,
-  ): Promise<IssuedCredential> {
-    const refreshToken = await this.refreshTokens.issue(tx, session.sessionId, secret);
-    const issuedAt = await this.sessions.noteAccessToken(tx, session.sessionId);
-    return this.compose({ session, refreshToken, issuedAt }, transport);
+  issue(tx: Queries, session: LiveSession, transport: Transport, secret: Buffer): Promise<IssuedCredential> {
+    return this.tokens.issue(tx, session, transport, secret);
   }
 
-  async withdraw(tx: Queries, sessionIds: readonly string[]): Promise<void> {
-    await this.refreshTokens.withdraw(tx, sessionIds);
-    await this.sessions.endAccessTokens(tx, sessionIds);
+  revokeFor(tx: Queries, sessionIds: readonly string[]): Promise<void> {
+    return this.tokens.revokeFor(tx, sessionIds);
   }
 
-  clear(tx: Queries, sessionIds: readonly string[], limit: number): Promise<number> {
-    return this.refreshTokens.clear(tx, sessionIds, limit);
-  }
-
-  /** The token fields of a reply, or the cookies instead. */
-  async compose(
-    { session, refreshToken, issuedAt }: Redeemed,
-    transport: Transport,
-  ): Promise<IssuedCredential> {
-    const access = await this.accessTokens.issue(session, issuedAt);
-    if (transport === 'cookie') {
-      const cookies = [
-        { name: 'access_token', value: access.token },
-        { name: 'refresh_token', value: refreshToken },
-      ] as const;
-      return { cookies, body: {} };
-    }
-    return {
-      cookies: [],
-      body: {
-        access_token: access.token,
-        token_type: 'Bearer',
-        expires_in: access.expiresIn,
-        refresh_token: refreshToken,
-      },
-    };
+  purge(tx: Queries, sessionIds: readonly string[], limit: number): Promise<number> {
+    return this.tokens.purge(tx, sessionIds, limit);
   }
 
   private inspect(value: string): GateResult {
@@ -198,8 +175,28 @@ export class JwtStrategy extends PassportStrategy(Strategy) implements AuthStrat
 }
 
 /** Whether a token was issued before the session was exchanged for another kind. */
-function isWithdrawn({ iat }: AccessTokenClaims, { tokensValidFrom }: LiveSession): boolean {
+function isRevoked({ iat }: AccessTokenClaims, { tokensValidFrom }: LiveSession): boolean {
   return tokensValidFrom !== null && iat * 1000 < tokensValidFrom.getTime();
+}
+
+function invalid(check: string): DeadCredential {
+  return { ...INVALID, check };
+}
+
+/** The check of passport-jwt that failed, after those of the gate. */
+function checkOf(failure: unknown): string {
+  if (!(failure instanceof Error)) return 'not_verified';
+  if (failure.name === 'NotBeforeError') return 'not_yet_valid';
+  return failure.message === 'invalid signature' ? 'bad_signature' : 'not_verified';
+}
+
+/** The unverified issuer of a JWT; null for all else. */
+function issuerOf(value: string): string | null {
+  try {
+    return decodeJwt(value).iss ?? null;
+  } catch {
+    return null;
+  }
 }
 
 function asInspected(request: unknown): Inspected {

@@ -2,21 +2,23 @@ import { defineEntity, p } from '@mikro-orm/core';
 import { Session } from '../../sessions/session.entity.js';
 
 /**
- * One link of a session's refresh-token lineage. Only SHA-256 of the token is kept. The database allows one head
- * a session: a token that was neither redeemed nor superseded.
+ * One token in the refresh-token lineage of a session. Only SHA-256 of the token is stored. The database allows one
+ * head a session: a token that was neither redeemed nor superseded.
  */
-const RefreshTokenSchema = defineEntity({
+export const RefreshTokenSchema = defineEntity({
   name: 'RefreshToken',
   tableName: 'refresh_tokens',
   properties: {
-    tokenHash: p.blob().primary(),
+    tokenHash: p.blob().$type<Buffer>().primary(),
     session: () => p.manyToOne(Session).deleteRule('cascade').index(false),
-    parentHash: p.blob().nullable(),
-    /** Which replacement this is of the parent's first successor: 0 for that one. */
+    parentHash: p.blob().$type<Buffer>().nullable(),
+    /** The number of the replacement of the parent's first successor: 0 for the first one. */
     attempt: p.integer().default(0),
     issuedAt: p.datetime().defaultRaw('now()'),
     redeemedAt: p.datetime().nullable(),
     supersededAt: p.datetime().nullable(),
+    /** When an exchange ended the tokens of its session: it still names the session for a sign-out. */
+    withdrawnAt: p.datetime().nullable(),
   },
   indexes: [{ name: 'refresh_tokens_session_id_index', properties: ['session'] }],
   uniques: [

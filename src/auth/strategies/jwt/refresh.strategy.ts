@@ -1,16 +1,12 @@
 import { Injectable } from '@nestjs/common';
 import passport from 'passport';
-import type { Client } from '../../../http/client.decorator.js';
+import type { Client } from '../../../platform/http/client.decorator.js';
+import type { RefreshCredential } from '../../credentials/refresh-credential.js';
 import { RefreshTokens } from './refresh-tokens.service.js';
 
-/** A refresh token on its way through Passport: to be exchanged by a client, or to say whose session it belongs to. */
-export type RefreshCredential =
-  | { readonly value: string; readonly purpose: 'exchange'; readonly client: Client }
-  | { readonly value: string; readonly purpose: 'identify' };
-
 /**
- * The Passport strategy of refresh tokens. To exchange one: success with what it was exchanged for, fail with the
- * refusal. To identify one: success with its session, even one that has ended; fail for an unknown token.
+ * The Passport strategy of refresh tokens. To exchange one: success with the result, fail with the refusal. To
+ * identify one: success with its session, even an ended one; fail for an unknown token.
  */
 @Injectable()
 export class RefreshStrategy extends passport.Strategy {

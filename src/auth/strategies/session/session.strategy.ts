@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import passport from 'passport';
-import type { Queries } from '../../../database/database.js';
-import { Cookies } from '../../../http/cookies.js';
+import type { Queries } from '../../../platform/database/database.js';
+import { Cookies } from '../../../platform/http/cookies.js';
 import type { LiveSession } from '../../sessions/session-state.js';
 import { SessionsService } from '../../sessions/sessions.service.js';
 import { VerifiedCredentials } from '../../sessions/verified-credentials.service.js';
@@ -12,14 +12,14 @@ import type {
   IssuedCredential,
   PresentedCredential,
   Transport,
-} from '../auth.strategy.js';
-import { encodeToken, hashToken, isToken } from '../opaque-token.js';
+} from '../../credentials/auth.strategy.js';
+import { encodeToken, hashToken, hasTokenPrefix, isToken } from '../../credentials/opaque-token.js';
 
 const PREFIX = 'trf_st_';
 const INVALID: DeadCredential = { reason: 'invalid', action: 'login', sessionId: null };
 
 /**
- * An opaque cookie. Its value is random and only its hash is kept; an id that was not issued here is never adopted
+ * An opaque cookie. Its value is random and only its hash is stored; an id that was not issued here is never accepted
  * (OWASP: strict session management).
  */
 @Injectable()
@@ -38,7 +38,11 @@ export class SessionStrategy extends passport.Strategy implements AuthStrategy {
     return this.cookies.read(cookie, 'session').map((value) => ({ value, via: 'cookie' }));
   }
 
-  /** Passport's verb: success with the live session, fail with why it is dead, error when it cannot be told. */
+  recognizes(value: string): boolean {
+    return hasTokenPrefix(value);
+  }
+
+  /** Passport's verb: success with the live session, fail with the reason, error if no verdict is possible. */
   override authenticate(credential: unknown): void {
     const { value } = credential as PresentedCredential;
     this.read(value).then(
@@ -79,12 +83,17 @@ export class SessionStrategy extends passport.Strategy implements AuthStrategy {
   }
 
   private async read(value: string): Promise<LiveSession | DeadCredential> {
-    if (!isToken(PREFIX, value)) return INVALID;
+    if (!isToken(PREFIX, value)) return { ...INVALID, check: 'malformed' };
     const known = this.verified.find(this.name, value);
     if (known) return known;
     const reading = this.verified.begin();
-    const found = await this.sessions.findBySecretHash(hashToken(value));
-    if (found === null) return INVALID;
+    const hash = hashToken(value);
+    const found = await this.sessions.findBySecretHash(hash);
+    if (found === null) {
+      // A cookie that was replaced gives no access, and still names its session for a sign-out.
+      const sessionId = await this.sessions.findIdByFormerHash(hash);
+      return { ...INVALID, sessionId, check: sessionId === null ? 'unknown' : 'replaced' };
+    }
     if (found.state === 'live') {
       this.verified.remember(reading, this.name, value, found.session, found.session.expiresAt);
       return found.session;

@@ -15,10 +15,10 @@ const TEXT =
 const TYPES = { argon2d: argon2.argon2d, argon2i: argon2.argon2i, argon2id: argon2.argon2id } as const;
 const DJANGO = 'argon2$';
 
-/** What our own settings allow; hashes that others made are bounded more narrowly where they come in. */
+/** The limits of our own settings; imported hashes have tighter limits at import. */
 const MAX = { m: 4_194_304, t: 100, p: 16 };
 
-/** Argon2 (RFC 9106) in the PHC string format, and in Django's spelling, which has `argon2` in front. */
+/** Argon2 (RFC 9106) in the PHC string format, and Django's form with the prefix `argon2`. */
 export function readArgon2(text: string): HashReading {
   if (!text.startsWith('$argon2') && !text.startsWith(DJANGO)) return 'other';
   const [, head = '', type = '', version = '16', parameters = '', salt64 = '', digest64 = ''] =
@@ -27,7 +27,7 @@ export function readArgon2(text: string): HashReading {
   const [m, t, p] = (['m', 't', 'p'] as const).map((name) => wholeNumber(given.get(name), MAX[name]));
   const [salt, digest] = [fromBase64(salt64), fromBase64(digest64)];
   if (!m || !t || !p || m < 8 * p || !salt || !digest) return 'damaged';
-  // The library refuses a shorter salt (RFC 9106 §3.1 has 8 as the least).
+  // The library refuses shorter salts (RFC 9106 §3.1 requires at least 8).
   if (salt.length < 8 || !isSaltLength(salt.length) || !isDigestLength(digest.length)) return 'damaged';
   const isDjango = text.startsWith(DJANGO);
   const prefix = isDjango ? `argon2${head}` : head;

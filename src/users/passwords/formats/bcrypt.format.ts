@@ -2,10 +2,10 @@ import { createHash, createHmac } from 'node:crypto';
 import bcrypt from 'bcrypt';
 import { type HashReading, literally } from './hash-format.js';
 
-/** Bytes that bcrypt reads of a password: it does not see what stands behind them. */
+/** bcrypt reads only the first 72 bytes of a password. */
 const BCRYPT_READS = 72;
 
-/** `2y` and `2b` are what PHP and OpenBSD call the right algorithm; `2a` is older, and the same up to 72 bytes. */
+/** `2y` (PHP) and `2b` (OpenBSD) are the correct algorithm; `2a` is older and identical up to 72 bytes. */
 const MODULAR = /^(\$2[aby]\$(\d\d)\$)([./A-Za-z0-9]{22})([./A-Za-z0-9]{31})$/;
 const PASSLIB_SHA256 =
   /^(\$bcrypt-sha256\$v=2,t=2([ab]),r=(\d{1,2})\$)([./A-Za-z0-9]{22})\$([./A-Za-z0-9]{31})$/;
@@ -14,10 +14,10 @@ const DJANGO = 'bcrypt$';
 const DJANGO_SHA256 = 'bcrypt_sha256$';
 
 /**
- * bcrypt in the modular crypt format, as Django writes it, and behind SHA-256 as Django and passlib do.
+ * bcrypt in the modular crypt format, in Django's form, and after SHA-256 as Django and passlib use it.
  *
- * Plain bcrypt takes no password longer than 72 bytes here: it would open with any that begins like it. Behind SHA-256
- * a password of any length counts to its end.
+ * Plain bcrypt refuses passwords longer than 72 bytes here: every password with the same start would match. After
+ * SHA-256, passwords of any length count in full.
  */
 export function readBcrypt(text: string): HashReading {
   if (text.startsWith('$bcrypt-sha256$')) return readPasslibSha256(text);
@@ -29,7 +29,7 @@ export function readBcrypt(text: string): HashReading {
   return /^\$2[abxy]?\$/.test(text) ? modular(text, '', 'bcrypt', whole) : 'other';
 }
 
-/** @returns null for what bcrypt would cut. */
+/** @returns null for a password that bcrypt would truncate. */
 function whole(password: string): string | null {
   return Buffer.byteLength(password) > BCRYPT_READS ? null : password;
 }

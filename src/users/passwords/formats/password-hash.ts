@@ -6,10 +6,10 @@ import { readScrypt } from './scrypt.format.js';
 
 const READERS: readonly ((text: string) => HashReading)[] = [readArgon2, readBcrypt, readScrypt, readPbkdf2];
 
-/** Longer than any hash of a format that we know. */
+/** Longer than any hash of a known format. */
 const TEXT_MAX = 1024;
 
-/** A stored hash, understood; otherwise whether it is of no format that we know, or damaged. */
+/** Parses a stored hash; returns whether it is of an unknown format or damaged otherwise. */
 export function readPasswordHash(text: string): HashReading {
   if (text.length > TEXT_MAX) return 'other';
   for (const read of READERS) {
@@ -20,8 +20,8 @@ export function readPasswordHash(text: string): HashReading {
 }
 
 /**
- * The most that a hash from elsewhere may cost, in the units of `PasswordHash.work`: about a second on a slow server.
- * Whoever could bring in a dearer one could make each sign-in a burden.
+ * The maximum cost of an imported hash, in the units of `PasswordHash.work`: about a second on a slow server. A more
+ * expensive hash would make every sign-in of its account a load on the server.
  */
 const WORK_MAX: Readonly<Record<HashAlgorithm, number>> = {
   // KiB times passes
@@ -38,9 +38,9 @@ const WORK_MAX: Readonly<Record<HashAlgorithm, number>> = {
 const MEMORY_MAX = 256 * 1024 * 1024;
 
 /**
- * Whether a hash from elsewhere costs no more than we are ready to pay at a sign-in.
+ * Whether an imported hash is cheap enough to verify at each sign-in.
  *
- * @param own a hash of the configured parameters: as much is always paid.
+ * @param own a hash with the configured parameters: that cost is always accepted.
  */
 export function isAffordable(hash: PasswordHash, own: Pick<PasswordHash, 'work' | 'memory'>): boolean {
   const { algorithm, work, memory } = hash;

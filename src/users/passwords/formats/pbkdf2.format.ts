@@ -20,7 +20,7 @@ const DASHED = /^(\$pbkdf2(?:-(sha1|sha256|sha512))?\$)([^$]+)\$([^$]*)\$([^$]+)
 const PHC_PARAMETERS = /^i=(\d{1,10})(?:,l=(\d{1,3}))?$/;
 const DJANGO = /^(pbkdf2_(sha1|sha256|sha512)\$)(\d{1,10})\$([!-#%-~]+)\$([^$]+)$/;
 
-/** PBKDF2 (RFC 8018 §5.2) as passlib writes it, in the PHC string format, and as Django does. */
+/** PBKDF2 (RFC 8018 §5.2) as passlib writes it, in the PHC string format, and in Django's form. */
 export function readPbkdf2(text: string): HashReading {
   if (text.startsWith('pbkdf2_')) return readDjango(text);
   return /^\$pbkdf2(-sha\d+)?\$/.test(text) ? readDashed(text) : 'other';
@@ -79,10 +79,10 @@ function reading(
   return {
     format: `pbkdf2-${digest}${spelling}`,
     algorithm: `pbkdf2-${digest}`,
-    // A key that is longer than the digest is computed block by block.
+    // A key longer than the digest is computed in blocks.
     work: iterations * Math.ceil(key.length / OUTPUT_BYTES[digest]),
     memory: 0,
-    // Some systems vary the count from hash to hash: the spelling alone tells them apart.
+    // Some systems vary the iterations for each hash: the pattern contains only the format.
     pattern: `${literally(prefix)}%`,
     sample: sample(Buffer.alloc(key.length)),
     matches: async (password) =>

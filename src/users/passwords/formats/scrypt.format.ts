@@ -26,7 +26,7 @@ const DJANGO = /^scrypt\$(\d{1,9})\$([!-#%-~]+)\$(\d{1,2})\$(\d{1,2})\$([^$]+)$/
 const FIREBASE =
   /^(firebase-scrypt\$ln=(\d{1,2}),r=(\d{1,2})\$)([A-Za-z0-9+/=]*)\$([A-Za-z0-9+/=]+)\$([^$]+)\$([^$]+)$/;
 
-/** scrypt as passlib writes it (PHC), as Django does, and Firebase's own use of it. */
+/** scrypt as passlib writes it (PHC), in Django's form, and Firebase's variant. */
 export function readScrypt(text: string): HashReading {
   if (text.startsWith('$scrypt$')) return readPhc(text);
   if (text.startsWith('scrypt$')) return readDjango(text);
@@ -65,8 +65,8 @@ function readDjango(text: string): HashReading {
 }
 
 /**
- * `firebase-scrypt$ln=<mem_cost>,r=<rounds>$<salt separator>$<signer key>$<salt>$<hash>`, base64: Firebase encrypts the
- * project's signer key (AES-256-CTR from a zero block) under what scrypt makes of the password.
+ * `firebase-scrypt$ln=<mem_cost>,r=<rounds>$<salt separator>$<signer key>$<salt>$<hash>`, base64: Firebase encrypts
+ * the project's signer key (AES-256-CTR from a zero block) under the scrypt key of the password.
  */
 function readFirebase(text: string): HashReading {
   const [, prefix = '', ln, r, separator64 = '', key64 = '', salt64 = '', digest64 = ''] =
@@ -90,7 +90,7 @@ function readFirebase(text: string): HashReading {
   };
 }
 
-/** RFC 7914 §2 has N below 2^(128·r/8): nothing computes others. */
+/** RFC 7914 §2 requires N below 2^(128·r/8): no implementation computes others. */
 function readCost(
   lnText: string | undefined,
   rText: string | undefined,
@@ -105,7 +105,7 @@ function common({ ln, r, p }: Cost): Pick<PasswordHash, 'algorithm' | 'work' | '
 }
 
 function run(password: string, salt: Buffer, length: number, { ln, r, p }: Cost): Promise<Buffer> {
-  // What OpenSSL counts on top of the 128·N·r bytes of the algorithm itself grows with p.
+  // OpenSSL's memory limit covers more than the 128·N·r bytes of the algorithm; the rest grows with p.
   const maxmem = 128 * r * (2 ** ln + p + 2) + 1024 * 1024;
   return derive(password, salt, length, { N: 2 ** ln, r, p, maxmem });
 }

@@ -1,0 +1,19 @@
+import { Module } from '@nestjs/common';
+import { Sweeper } from '../platform/retention/sweeper.service.js';
+import { SessionsModule } from '../auth/sessions/sessions.module.js';
+import { LiveCredentials } from './live-credentials.service.js';
+import { NodeRegistration } from './node-registration.service.js';
+import { NodeRegistry, oldNodes } from './node-registry.service.js';
+import { StrategyChange } from './strategy-change.service.js';
+
+/** The nodes that serve, and which value of AUTH_STRATEGY a node may run beside them. */
+@Module({
+  imports: [SessionsModule],
+  providers: [NodeRegistry, NodeRegistration, LiveCredentials, StrategyChange],
+  exports: [NodeRegistration, StrategyChange],
+})
+export class ClusterModule {
+  constructor(sweeper: Sweeper) {
+    sweeper.add(oldNodes());
+  }
+}

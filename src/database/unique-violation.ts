@@ -1,7 +1,0 @@
-/** SQLSTATE `unique_violation`. */
-const UNIQUE_VIOLATION = '23505';
-
-/** Whether a statement failed because what must be unique was there already. */
-export function isUniqueViolation(error: unknown): boolean {
-  return error instanceof Error && 'code' in error && error.code === UNIQUE_VIOLATION;
-}

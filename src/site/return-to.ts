@@ -1,0 +1,16 @@
+/**
+ * The address to go to after a sign-in.
+ *
+ * @param given `return_to` of the query, whatever it is.
+ * @param origins that are trusted, with their scheme; the first is the own one.
+ * @returns an absolute URL of a trusted origin; a path for the own one; null for anything else.
+ */
+export function returnTo(given: unknown, [own = '', ...others]: readonly string[]): string | null {
+  if (typeof given !== 'string' || given === '' || !URL.canParse(given, own)) return null;
+  const url = new URL(given, own);
+  if (url.username !== '' || url.password !== '') return null;
+  // The origin of an application, such as capacitor://localhost, is "null" for URL.
+  const origin = `${url.protocol}//${url.host}`;
+  if (origin === own) return given.startsWith('/') ? `${url.pathname}${url.search}${url.hash}` : null;
+  return others.includes(origin) ? url.href : null;
+}

@@ -1,0 +1,107 @@
+import type { NestFastifyApplication } from '@nestjs/platform-fastify';
+import type { FastifyRequest } from 'fastify';
+import { trustedOrigins } from '../../config/app.config.js';
+import type { Config } from '../../config/load.config.js';
+import { Authenticator } from '../auth/credentials/authenticator.js';
+import { RunningStrategy } from '../auth/sessions/running-strategy.js';
+import type { Role } from '../platform/http/access.decorators.js';
+import { PAGE_ROUTE } from '../platform/http/page-route.js';
+import { varyByLanguage } from '../platform/http/vary-by-language.js';
+import { type Language, languageOf, textsIn } from '../texts/language.js';
+import { brandCss } from './brand-css.js';
+import { BuiltPages } from './built-pages.js';
+import { serveControls } from './dev-controls.js';
+import { pageHtml, pagePolicy } from './page-html.js';
+import { returnTo } from './return-to.js';
+import { OLD_PAGES, SITE_PAGES, type SitePage } from './site-pages.js';
+import { serveWellKnown } from './well-known.js';
+
+/** Bytes of a query that a page reads. */
+const QUERY_MAX = 2_000;
+
+interface Viewing {
+  readonly language: Language;
+  /** `return_to` of the query. */
+  readonly query: string | null;
+  readonly isForbidden: boolean;
+}
+
+/**
+ * Serves the pages for people. They are public and precede the guards, but not the rate limit for all requests; the
+ * files of the build do not count. Like all replies, pages are not stored and send no referrer.
+ */
+export function serveSite(app: NestFastifyApplication, config: Config): void {
+  const fastify = app.getHttpAdapter().getInstance();
+  const built = BuiltPages.read();
+  const { pages, app: settings } = config;
+  const policy = pagePolicy(pages.BRAND_LOGO_URL);
+  const authenticator = app.get(Authenticator, { strict: false });
+  const running = app.get(RunningStrategy, { strict: false });
+  const controls = settings.APP_ENV === 'development' ? BuiltPages.readControls() : null;
+  if (controls) serveControls(app, config, controls);
+  const badge = controls?.filesFor('badge.tsx');
+  const html = (page: SitePage, { language, query, isForbidden }: Viewing) => {
+    const texts = textsIn(language).pages;
+    return pageHtml({
+      language,
+      title: pages.BRAND_NAME,
+      noScript: texts.noScript,
+      files: built.filesOf(page.entry, `../texts/${language}.ts`),
+      controls: badge,
+      site: {
+        brand: pages.BRAND_NAME,
+        logo: pages.BRAND_LOGO_URL ?? null,
+        strategy: running.value.join(','),
+        host: new URL(settings.PUBLIC_URL).hostname,
+        passwordMin: config.password.PASSWORD_MIN_LENGTH,
+        verifiesEmail: config.auth.AUTH_REQUIRE_VERIFIED_EMAIL,
+        docs: settings.DOCS,
+        development: settings.APP_ENV === 'development',
+        isForbidden,
+        returnTo: returnTo(query, trustedOrigins(settings)),
+      },
+    });
+  };
+  for (const page of SITE_PAGES.filter(({ isMailed }) => isMailed || pages.PAGES))
+    fastify.get(page.path, PAGE_ROUTE, async (request, reply) => {
+      const { return_to: target } = request.query as Readonly<Record<string, unknown>>;
+      const query = typeof target === 'string' && target.length <= QUERY_MAX ? target : null;
+      const language = languageOf(request.headers['accept-language']);
+      const isForbidden = page.role !== undefined && (await lacksRole(authenticator, request, page.role));
+      varyByLanguage(reply);
+      return reply
+        .code(isForbidden ? 403 : 200)
+        .type('text/html; charset=utf-8')
+        .header('content-security-policy', policy)
+        .send(html(page, { language, query, isForbidden }));
+    });
+  for (const [path, target] of Object.entries(OLD_PAGES))
+    fastify.get(path, PAGE_ROUTE, (_request, reply) => reply.redirect(target, 302));
+  serveWellKnown(app, config);
+  const css = brandCss(pages.BRAND_COLOR);
+  fastify.get('/brand.css', PAGE_ROUTE, (_request, reply) =>
+    reply.type('text/css; charset=utf-8').header('cache-control', 'no-cache').send(css),
+  );
+  for (const { path, type, content } of [...built.files(), ...(controls?.files() ?? [])])
+    fastify.get(path, PAGE_ROUTE, (_request, reply) =>
+      reply.type(type).header('cache-control', 'public, max-age=31536000, immutable').send(content),
+    );
+}
+
+/**
+ * Whether a live session lacks a role. Without one, or while it cannot be decided, the page itself finds out: its calls
+ * are refused.
+ */
+async function lacksRole(
+  authenticator: Authenticator,
+  request: FastifyRequest,
+  role: Role,
+): Promise<boolean> {
+  const { authorization, cookie } = request.headers;
+  try {
+    const { live } = await authenticator.read({ authorization, cookie }, { role: null, needsStepUp: false });
+    return live !== null && live.role !== role;
+  } catch {
+    return false;
+  }
+}
