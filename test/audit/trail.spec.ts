@@ -44,6 +44,7 @@ describe.each(STRATEGIES)('the audit trail with AUTH_STRATEGY=$strategy', ({ str
       session_id: sessionId,
       ip: '127.0.0.1',
       user_agent: 'lightMyRequest',
+      device: null,
       details,
     });
     expect(body['next_cursor']).toBeNull();

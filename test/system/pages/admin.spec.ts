@@ -1,5 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
+import type { Page } from 'playwright-core';
 import { expectClean } from '../../support/browser.js';
 import { given } from '../../support/given.js';
 import { sendSignIn, signInOn, SINGLE_STRATEGIES, usePages } from './site.js';
@@ -7,6 +8,11 @@ import { PASSWORD, signIn, signUp } from '../../support/strategies.js';
 
 describe.each(SINGLE_STRATEGIES)('the admin page with AUTH_STRATEGY=$strategy', ({ strategy }) => {
   const pages = usePages({ env: { AUTH_STRATEGY: strategy } });
+
+  async function searchUsers(page: Page, emailPrefix: string): Promise<void> {
+    await page.getByLabel('Search by e-mail address').fill(emailPrefix);
+    await page.getByRole('button', { name: 'Search' }).click();
+  }
 
   async function administrator(): Promise<string> {
     const email = await signUp(pages.app);
@@ -46,10 +52,7 @@ describe.each(SINGLE_STRATEGIES)('the admin page with AUTH_STRATEGY=$strategy', 
     const watched = await pages.open();
     const { page } = watched;
     await signInOn(pages, page, email, '/admin');
-    const search = async (text: string) => {
-      await page.getByLabel('Search by e-mail address').fill(text);
-      await page.getByRole('button', { name: 'Search' }).click();
-    };
+    const search = (text: string) => searchUsers(page, text);
     await search('nobody@');
     await page.getByRole('status').getByText('No users match “nobody@”.').waitFor();
     await search(' many');
@@ -75,6 +78,7 @@ describe.each(SINGLE_STRATEGIES)('the admin page with AUTH_STRATEGY=$strategy', 
     const watched = await pages.open();
     const { page } = watched;
     await signInOn(pages, page, email, '/admin');
+    await searchUsers(page, user.email);
     await page.getByRole('link', { name: user.email }).click();
     await page.getByRole('heading', { name: user.email }).waitFor();
     const facts = page.locator('#facts');
@@ -125,6 +129,8 @@ describe.each(SINGLE_STRATEGIES)('the admin page with AUTH_STRATEGY=$strategy', 
     const dialog = page.getByRole('dialog', { name: "Confirm it's you" });
     await dialog.locator('[name=password]').fill(PASSWORD);
     await dialog.locator('[type=submit]').click();
+    await dialog.waitFor({ state: 'detached' });
+    await searchUsers(page, email);
     await page.getByRole('link', { name: email }).waitFor();
     expectClean(watched, [401, 403]);
     await watched.close();
