@@ -7,7 +7,7 @@ import { ENTITIES } from './entities.js';
 import { RunningStrategy } from './auth/sessions/running-strategy.js';
 import { forgetNodes } from './cluster/forget-nodes.js';
 import { NodeRegistration } from './cluster/node-registration.service.js';
-import type { MisfitPolicy } from './cluster/node-registry.service.js';
+import type { IncompatiblePolicy } from './cluster/node-registry.service.js';
 import { allowOrigins } from './platform/http/cors.js';
 import { warnOfForeignSites } from './platform/http/foreign-sites.js';
 import { openDatabase, type OpenDatabase } from './platform/database/open.database.js';
@@ -35,7 +35,7 @@ export interface AppOptions {
   /** An open database, for several applications in one process. Its opener closes it. */
   readonly database?: OpenDatabase;
   /** What to do if other nodes run an incompatible AUTH_STRATEGY; refuse by default. */
-  readonly misfit?: MisfitPolicy;
+  readonly onIncompatible?: IncompatiblePolicy;
 }
 
 /**
@@ -77,7 +77,7 @@ export async function createApp(config: Config, options: AppOptions = {}): Promi
     serveSite(app, config);
     await app.init();
     await app.getHttpAdapter().getInstance().ready();
-    await app.get(NodeRegistration, { strict: false }).register(options.misfit ?? 'refuse');
+    await app.get(NodeRegistration, { strict: false }).register(options.onIncompatible ?? 'refuse');
     if (deliveryOf(config) === 'off') {
       logger.warn(
         { event: 'mail_not_sent' },

@@ -32,7 +32,7 @@ import { SecurityLog } from './platform/logging/security-log.service.js';
 import { MailModule } from './mail/mail.module.js';
 import { ProblemFilter } from './platform/http/problem.filter.js';
 import { validationProblem } from './platform/problems/validation.js';
-import { SweepModule } from './platform/retention/sweep.module.js';
+import { PurgeModule } from './platform/retention/purge.module.js';
 import { RateLimitGuard } from './platform/throttle/rate-limit.guard.js';
 import type { RateLimiter } from './platform/throttle/rate-limiter.js';
 import { ThrottleModule } from './platform/throttle/throttle.module.js';
@@ -59,7 +59,7 @@ export class AppModule {
         SettingsModule.forRoot(config, logger, routes),
         DatabaseModule.forRoot(database),
         ThrottleModule.forRoot(config.throttle, limiter),
-        SweepModule,
+        PurgeModule,
         AuditModule,
         MailModule,
         UsersModule,

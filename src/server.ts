@@ -12,7 +12,7 @@ import { CannotListen, explainStart } from './start-error.js';
 const DRAIN = 5_500;
 const CLOSE = 1_000;
 /** Milliseconds between two checks for idle connections during the drain. */
-const SWEEP = 100;
+const IDLE_CHECK = 100;
 
 /**
  * Starts the service and runs it until SIGTERM or SIGINT. Reports a failure to start in one line, with exit code 1,
@@ -29,7 +29,7 @@ export async function serve(args: string[]): Promise<void> {
   try {
     config = loadConfig(port === undefined ? process.env : { ...process.env, PORT: port });
     const tell = config.app.APP_ENV === 'development' ? say : () => undefined;
-    running = await createApp(config, { tell, misfit: force ? 'force' : 'refuse' });
+    running = await createApp(config, { tell, onIncompatible: force ? 'force' : 'refuse' });
     if (stop.isUnderWay()) return finish(running);
     await listen(running, config.app);
     announce(running, config, Date.now() - startedAt);
@@ -136,7 +136,7 @@ function stopOnSignal(findRunning: () => Stoppable | undefined): { isUnderWay():
 function closePort(running: RunningApp): void {
   const server = running.app.getHttpServer();
   setTimeout(() => server.closeAllConnections(), DRAIN).unref();
-  setInterval(() => closeIdle(server), SWEEP).unref();
+  setInterval(() => closeIdle(server), IDLE_CHECK).unref();
   finish(running);
 }
 

@@ -16,7 +16,7 @@ const WRITES = [
   /\btruncate\s+(?:table\s+)?"(?<table>\w+)/gi,
   /\b(?:insertInto|updateTable|deleteFrom|mergeInto|replaceInto)\(\s*'(?<table>\w+)/g,
   // Rows that are deleted when they expire.
-  /\bnew OldRows<\w*>\(\{\s*table: '(?<table>\w+)'/g,
+  /\bnew ExpiredRows<\w*>\(\{\s*table: '(?<table>\w+)'/g,
 ];
 
 /** Writes whose table cannot be read off: they must not be there. */

@@ -5,7 +5,7 @@ import { sql } from 'kysely';
 import type { SessionsTables } from '../src/auth/sessions/sessions.tables.js';
 import type { Columns } from '../src/platform/database/columns.js';
 import type { Queries } from '../src/platform/database/database.js';
-import { OldRows } from '../src/platform/retention/old-rows.js';
+import { ExpiredRows } from '../src/platform/retention/expired-rows.js';
 import type { UsersTables } from '../src/users/users.tables.js';
 
 export async function refusesWrongNames(tx: Queries): Promise<void> {
@@ -56,7 +56,7 @@ export async function typesRows(tx: Queries): Promise<void> {
 }
 
 export function refusesWrongRowsToDelete(): void {
-  void new OldRows<UsersTables>({ table: 'imports', key: ['id'], by: 'created_at', isOver: sql`true` });
+  void new ExpiredRows<UsersTables>({ table: 'imports', key: ['id'], by: 'created_at', isOver: sql`true` });
   // @ts-expect-error there is no such column
-  void new OldRows<UsersTables>({ table: 'imports', key: ['id'], by: 'expires_at', isOver: sql`true` });
+  void new ExpiredRows<UsersTables>({ table: 'imports', key: ['id'], by: 'expires_at', isOver: sql`true` });
 }

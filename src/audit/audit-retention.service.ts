@@ -5,8 +5,8 @@ import type { AuthConfig } from '../../config/auth.config.js';
 import { AUDIT_CONFIG, AUTH_CONFIG } from '../../config/tokens.config.js';
 import type { Queries } from '../platform/database/database.js';
 import { NOW, secondsAgo } from '../platform/database/sql-time.js';
-import { OldRows } from '../platform/retention/old-rows.js';
-import type { Sweep, Swept } from '../platform/retention/sweep.js';
+import { ExpiredRows } from '../platform/retention/expired-rows.js';
+import type { Purge, PurgedBatch } from '../platform/retention/purge.js';
 import { Audit } from './audit.service.js';
 import type { AuditTables } from './audit.tables.js';
 import { lockChain } from './chain-head.js';
@@ -14,19 +14,19 @@ import { openChainKey } from './chain-key.js';
 import { pruneProof } from './chain-link.js';
 
 /** Counters of attempts expire after their minute. */
-export const oldAuditCounters = () =>
-  new OldRows<AuditTables>({
+export const expiredAuditCounters = () =>
+  new ExpiredRows<AuditTables>({
     table: 'audit_counters',
     key: ['kind', 'subject'],
     by: 'began_at',
     isOver: sql`began_at < now() - interval '2 minutes'`,
   });
 
-const NOTHING: Swept = { count: 0, hasMore: false };
+const NOTHING: PurgedBatch = { count: 0, hasMore: false };
 
 /** Deletes the oldest events of the chain after AUDIT_RETENTION, so that the rest can still be verified. */
 @Injectable()
-export class AuditRetention implements Sweep {
+export class AuditRetention implements Purge {
   readonly rows = 'audit_events';
   /** Each batch records an event, so batches are rare. */
   readonly every = 3_600;
@@ -38,7 +38,7 @@ export class AuditRetention implements Sweep {
   ) {}
 
   /** @throws ChainKeyDoesNotFit */
-  async batch(tx: Queries, limit: number): Promise<Swept> {
+  async batch(tx: Queries, limit: number): Promise<PurgedBatch> {
     const chain = await lockChain(tx);
     if (!chain) return NOTHING;
     const { seq: first } = chain.first;

@@ -1,8 +1,8 @@
 import { Global, Module } from '@nestjs/common';
 import { Audit } from './audit.service.js';
 import { AuditLog } from './audit-log.service.js';
-import { Sweeper } from '../platform/retention/sweeper.service.js';
-import { AuditRetention, oldAuditCounters } from './audit-retention.service.js';
+import { Purger } from '../platform/retention/purger.service.js';
+import { AuditRetention, expiredAuditCounters } from './audit-retention.service.js';
 import { AuditRounds } from './audit-rounds.service.js';
 import { AuditSealer } from './audit-sealer.service.js';
 import { OwnEventsController } from './own-events.controller.js';
@@ -15,7 +15,7 @@ import { OwnEventsController } from './own-events.controller.js';
   exports: [Audit, AuditLog],
 })
 export class AuditModule {
-  constructor(sweeper: Sweeper, retention: AuditRetention) {
-    sweeper.add(retention, oldAuditCounters());
+  constructor(purger: Purger, retention: AuditRetention) {
+    purger.add(retention, expiredAuditCounters());
   }
 }

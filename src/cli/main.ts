@@ -7,8 +7,8 @@ if (problem) {
   process.exitCode = 1;
 } else {
   // Imported late: these modules do not load on an older Node.js.
-  const { outliveReaders } = await import('./gone-reader.js');
-  outliveReaders();
+  const { ignoreBrokenPipes } = await import('./broken-pipe.js');
+  ignoreBrokenPipes();
   const { run } = await import('./program.js');
   process.exitCode = await run(process.argv.slice(2));
 }

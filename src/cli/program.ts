@@ -6,7 +6,7 @@ import { explainStart } from '../start-error.js';
 import { addAuditCommand } from './audit.command.js';
 import { addClientsCommand } from './clients.command.js';
 import { CommandProblem, type CommandContext, jsonOption, type Output, print } from './command.js';
-import { isReaderGone } from './gone-reader.js';
+import { isBrokenPipe } from './broken-pipe.js';
 import { addKeysCommand } from './keys.command.js';
 import { addMailCommand } from './mail.command.js';
 import { addOpenApiCommand } from './openapi.command.js';
@@ -70,7 +70,7 @@ export async function run(args: string[]): Promise<number> {
     return EXIT.fine;
   } catch (error) {
     if (error instanceof CommanderError) return error.exitCode === 0 ? EXIT.fine : EXIT.misuse;
-    if (isReaderGone(error)) return EXIT.fine;
+    if (isBrokenPipe(error)) return EXIT.fine;
     const message = error instanceof CommandProblem ? error.message : explainStart(error, config);
     process.stderr.write(`traffy: ${message}\n`);
     return EXIT.problem;

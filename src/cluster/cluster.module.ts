@@ -1,9 +1,9 @@
 import { Module } from '@nestjs/common';
-import { Sweeper } from '../platform/retention/sweeper.service.js';
+import { Purger } from '../platform/retention/purger.service.js';
 import { SessionsModule } from '../auth/sessions/sessions.module.js';
 import { LiveCredentials } from './live-credentials.service.js';
 import { NodeRegistration } from './node-registration.service.js';
-import { NodeRegistry, oldNodes } from './node-registry.service.js';
+import { NodeRegistry, expiredNodes } from './node-registry.service.js';
 import { StrategyChange } from './strategy-change.service.js';
 
 /** The nodes that serve, and which value of AUTH_STRATEGY a node may run beside them. */
@@ -13,7 +13,7 @@ import { StrategyChange } from './strategy-change.service.js';
   exports: [NodeRegistration, StrategyChange],
 })
 export class ClusterModule {
-  constructor(sweeper: Sweeper) {
-    sweeper.add(oldNodes());
+  constructor(purger: Purger) {
+    purger.add(expiredNodes());
   }
 }

@@ -10,7 +10,7 @@ import { APP_CONFIG, AUTH_CONFIG } from '../../config/tokens.config.js';
 import { RunningStrategy } from '../auth/sessions/running-strategy.js';
 import { LOGGER } from '../platform/logging/logger.js';
 import { LiveCredentials } from './live-credentials.service.js';
-import { type MisfitPolicy, NodeRegistry } from './node-registry.service.js';
+import { type IncompatiblePolicy, NodeRegistry } from './node-registry.service.js';
 import { describeNode, type LiveNode, type ServingNode } from './serving-node.js';
 import { differencesAmong } from './shared-settings.js';
 import { fits, textOf } from './strategy-steps.js';
@@ -65,15 +65,15 @@ export class NodeRegistration implements OnApplicationShutdown {
    *
    * @throws StepRefused if other nodes would refuse the credentials of this one, or the reverse.
    */
-  async register(policy: MisfitPolicy): Promise<void> {
+  async register(policy: IncompatiblePolicy): Promise<void> {
     const running = await this.nodes.join(this.node, policy);
     this.warnOfDifferences(running);
-    const misfits = running.filter((other) => !fits(this.node.strategy, other.strategy));
-    if (misfits.length > 0) {
+    const incompatible = running.filter((other) => !fits(this.node.strategy, other.strategy));
+    if (incompatible.length > 0) {
       this.logger.warn({
         event: 'strategy_step_forced',
         strategy: textOf(this.node.strategy),
-        misfits: misfits.map((other) => `${describeNode(other)} runs ${textOf(other.strategy)}`),
+        incompatible: incompatible.map((other) => `${describeNode(other)} runs ${textOf(other.strategy)}`),
       });
     }
     this.renewIn(RENEWAL);

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { recordEvent } from '../audit/audit.service.js';
 import { Database, type Queries } from '../platform/database/database.js';
 import { NOW, secondsAgo } from '../platform/database/sql-time.js';
-import { OldRows } from '../platform/retention/old-rows.js';
+import { ExpiredRows } from '../platform/retention/expired-rows.js';
 import type { ClusterTables } from './cluster.tables.js';
 import type { LiveNode, ServingNode } from './serving-node.js';
 import { StepRefused } from './step-refused.js';
@@ -19,11 +19,11 @@ const JOIN_LOCK = 7_236_339_203;
  * What to do with a node whose AUTH_STRATEGY is incompatible with the running nodes: refuse its start, or start
  * anyway.
  */
-export type MisfitPolicy = 'refuse' | 'force';
+export type IncompatiblePolicy = 'refuse' | 'force';
 
 /** Nodes that stopped without unregistering. */
-export const oldNodes = () =>
-  new OldRows<ClusterTables>({
+export const expiredNodes = () =>
+  new ExpiredRows<ClusterTables>({
     table: 'nodes',
     key: ['id'],
     by: 'seen_at',
@@ -56,7 +56,7 @@ export class NodeRegistry {
    * @returns the nodes that run already; with `force`, also incompatible ones.
    * @throws StepRefused
    */
-  join(node: ServingNode, policy: MisfitPolicy): Promise<LiveNode[]> {
+  join(node: ServingNode, policy: IncompatiblePolicy): Promise<LiveNode[]> {
     return this.database.transaction(async (tx) => {
       await tx.query(sql`select pg_advisory_xact_lock(${JOIN_LOCK})`);
       const running = await this.listLive(tx);

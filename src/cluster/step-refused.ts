@@ -11,8 +11,8 @@ export class StepRefused extends Error {
 }
 
 function explain(wanted: StrategyValue, running: readonly ServingNode[]): string {
-  const misfits = running.filter(({ strategy }) => !fits(wanted, strategy));
-  const from = misfits[0]?.strategy ?? wanted;
+  const incompatible = running.filter(({ strategy }) => !fits(wanted, strategy));
+  const from = incompatible[0]?.strategy ?? wanted;
   const kinds = [...new Set([...STRATEGY_NAMES, ...wanted, ...running.flatMap(({ strategy }) => strategy)])];
   const allowed = stepsBeside(
     running.map(({ strategy }) => strategy),

@@ -1,7 +1,7 @@
 import { readableUserAgent } from '../platform/http/user-agent.js';
 import type { MailTexts, MailValues, MailWords } from '../texts/en.js';
 import { type Language, textsIn } from '../texts/language.js';
-import { harmless } from './harmless.js';
+import { plainLine } from './plain-line.js';
 import type { MailKind } from './mail-kinds.js';
 import { MAIL_PAGES } from './mail-pages.js';
 import type { MailParams } from './outbox.service.js';
@@ -49,7 +49,7 @@ export function contentOf({ kind, params, at, publicUrl, language }: ContentSour
 
 /** The parameters as texts may show them: some come from clients. */
 function valuesOf(kind: MailKind, params: MailParams, url: string): MailValues {
-  const shown = (name: string) => harmless(params[name] ?? '');
+  const shown = (name: string) => plainLine(params[name] ?? '');
   return {
     url,
     isByAdmin: params['by'] === 'admin',
@@ -76,7 +76,7 @@ function linkTo(publicUrl: string, page: string, { link, token }: MailParams): s
 
 function factsOf({ ip, user_agent: userAgent }: MailParams, at: Date, texts: MailTexts): [string, string][] {
   const facts: [string, string][] = [[texts.when, `${at.toISOString().slice(0, 19).replace('T', ' ')} UTC`]];
-  if (ip) facts.push([texts.ip, harmless(ip)]);
-  if (userAgent) facts.push([texts.device, harmless(readableUserAgent(userAgent) ?? userAgent)]);
+  if (ip) facts.push([texts.ip, plainLine(ip)]);
+  if (userAgent) facts.push([texts.device, plainLine(readableUserAgent(userAgent) ?? userAgent)]);
   return facts;
 }

@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { type QueryCreator, sql } from 'kysely';
 import { Database, type Queries } from '../platform/database/database.js';
 import { NOW, secondsFromNow } from '../platform/database/sql-time.js';
-import { OldRows } from '../platform/retention/old-rows.js';
+import { ExpiredRows } from '../platform/retention/expired-rows.js';
 import type { MailKind } from './mail-kinds.js';
 import type { MailTables } from './mail.tables.js';
 import type { MailJob } from './outbox.service.js';
@@ -21,8 +21,8 @@ const HOURLY_MAX = 5;
 const LIMITED: readonly MailKind[] = ['verify_email', 'change_email', 'reset_password', 'signup_attempt'];
 
 /** Finished mails are kept for a week, for questions about delivery. */
-export const oldMails = () =>
-  new OldRows<MailTables>({
+export const expiredMails = () =>
+  new ExpiredRows<MailTables>({
     table: 'outbox_mails',
     key: ['id'],
     by: 'created_at',

@@ -1,8 +1,8 @@
 import { Global, Module } from '@nestjs/common';
 import { MailComposition } from './mail-composition.service.js';
 import { MailDelivery } from './mail-delivery.service.js';
-import { Sweeper } from '../platform/retention/sweeper.service.js';
-import { MailQueue, oldMails } from './mail-queue.service.js';
+import { Purger } from '../platform/retention/purger.service.js';
+import { MailQueue, expiredMails } from './mail-queue.service.js';
 import { MailTransport } from './mail-transport.js';
 import { Outbox } from './outbox.service.js';
 
@@ -13,7 +13,7 @@ import { Outbox } from './outbox.service.js';
   exports: [Outbox],
 })
 export class MailModule {
-  constructor(sweeper: Sweeper) {
-    sweeper.add(oldMails());
+  constructor(purger: Purger) {
+    purger.add(expiredMails());
   }
 }

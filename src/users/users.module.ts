@@ -1,6 +1,6 @@
 import { Module } from '@nestjs/common';
-import { Sweeper } from '../platform/retention/sweeper.service.js';
-import { OneTimeTokens, oldOneTimeTokens } from './one-time-tokens/one-time-tokens.service.js';
+import { Purger } from '../platform/retention/purger.service.js';
+import { OneTimeTokens, expiredOneTimeTokens } from './one-time-tokens/one-time-tokens.service.js';
 import { TokenMails } from './one-time-tokens/token-mails.service.js';
 import { VerificationMails } from './one-time-tokens/verification-mails.service.js';
 import { AnswerFloor } from './passwords/answer-floor.service.js';
@@ -34,7 +34,7 @@ import { UsersService } from './users.service.js';
   exports: [UsersService, PasswordChanges, OneTimeTokens, TokenMails, VerificationMails],
 })
 export class UsersModule {
-  constructor(sweeper: Sweeper) {
-    sweeper.add(oldOneTimeTokens());
+  constructor(purger: Purger) {
+    purger.add(expiredOneTimeTokens());
   }
 }

@@ -7,7 +7,7 @@ import { startApp, type TestApp } from '../support/app.js';
 import { type Reply } from '../support/client.js';
 import { onServer } from '../support/database.js';
 import { Holder } from '../support/holder.js';
-import { settleMails } from '../support/mailbox.js';
+import { mailsQueued } from '../support/mailbox.js';
 import { enrol } from '../support/passkeys.js';
 import { routesOf } from '../support/routes.js';
 import { freshEmail, PASSWORD, signIn, signUp, STRATEGIES } from '../support/strategies.js';
@@ -85,7 +85,7 @@ describe.each(STRATEGIES)('the account with AUTH_STRATEGY=$strategy', ({ strateg
     );
     const wanted = `new.${email}`;
     await client.post('/email', { email: wanted });
-    await settleMails(app);
+    await mailsQueued(app);
     const all = { password: true, passkeys: 1, totp: true, recovery_codes_left: 9, pending_email: wanted };
     expect(await methods()).toEqual(all);
     expect((await stranger.client.get('/users/me/sign-in-methods')).body).toEqual(none);

@@ -5,7 +5,7 @@ import { Outbox } from '../../src/mail/outbox.service.js';
 import { unsealShown } from '../../src/mail/shown-mail.js';
 import { revokeAddressChanges } from '../../src/users/one-time-tokens/revoke-tokens.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { mailsTo, mailTo, settleMails } from '../support/mailbox.js';
+import { mailsTo, mailTo, mailsQueued } from '../support/mailbox.js';
 import { endMadeBefore } from '../support/sign-out.js';
 import { freshEmail, PASSWORD, type SignedIn, signIn, signUp, STRATEGIES } from '../support/strategies.js';
 import { login, type Account, verify } from '../support/addresses.js';
@@ -329,7 +329,7 @@ describe('address of an account', () => {
     ['a Kelvin sign', 'mi\u212Ae@example.com'],
   ])('a change to %s is 400 and sends no mail [E7, E8]', async (_what, email) => {
     const { client } = await signIn(app);
-    await settleMails(app);
+    await mailsQueued(app);
     const before = await app.query(sql`select 1 from outbox_mails`);
     const reply = await client.post('/email', { email });
     expect(reply.body).toMatchObject({ code: 'validation_failed', errors: [{ path: 'email' }] });

@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { openShared, type Sharing, startApp, type TestApp } from '../support/app.js';
 import type { Reply } from '../support/client.js';
-import { allMails, mailsTo, mailTo, settleMails } from '../support/mailbox.js';
+import { allMails, mailsTo, mailTo, mailsQueued } from '../support/mailbox.js';
 import { freshEmail, PASSWORD, signUp } from '../support/strategies.js';
 import { login, type Account, verify } from '../support/addresses.js';
 import { given } from '../support/given.js';
@@ -138,7 +138,7 @@ class Walk {
   }
 
   async accounts(): Promise<Map<string, Account>> {
-    await settleMails(this.app);
+    await mailsQueued(this.app);
     // An hour goes by, so that the walk does not end with the first five mails.
     await this.app.query(sql`update outbox_mails set created_at = created_at - interval '1 hour'`);
     const rows = await this.app.query(

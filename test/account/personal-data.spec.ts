@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { ACCOUNT_SECTION, EXPORT_SECTIONS } from '../../src/account/export-sections.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { Holder } from '../support/holder.js';
-import { settleMails } from '../support/mailbox.js';
+import { mailsQueued } from '../support/mailbox.js';
 import { freshEmail, PASSWORD } from '../support/strategies.js';
 import { call, canSignIn } from '../support/account.js';
 
@@ -59,7 +59,7 @@ describe('personal data', () => {
     for (const owner of [id, strangerId]) await fill(owner);
     // Asked for by whoever it was, without a credential; composed, it is known whose it is.
     await app.client.post('/password/forgot', { email: holder.email });
-    await settleMails(app);
+    await mailsQueued(app);
     const reply = await call(app, holder, 'GET', '/users/me/export');
     expect(reply.status).toBe(200);
     expect(reply.headers).toMatchObject({

@@ -1,8 +1,8 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
-import { Sweeper } from '../../src/platform/retention/sweeper.service.js';
+import { Purger } from '../../src/platform/retention/purger.service.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { mailsTo, mailTo, settleMails } from '../support/mailbox.js';
+import { mailsTo, mailTo, mailsQueued } from '../support/mailbox.js';
 import { freshEmail, PASSWORD, signIn, signUp, STRATEGIES } from '../support/strategies.js';
 import { given } from '../support/given.js';
 import { login, resetToken, verified } from '../support/recovery.js';
@@ -222,7 +222,7 @@ describe('reset links', () => {
     expect(row?.seconds).toBe(3600);
     await given.expiredMailTokens(app);
     expect((await reset(app, token)).body['code']).toBe('token_invalid');
-    await app.running.app.get(Sweeper, { strict: false }).sweep();
+    await app.running.app.get(Purger, { strict: false }).purge();
     const old = await app.query(sql`select 1 from one_time_tokens where expires_at <= now()`);
     expect(old).toEqual([]);
   });
@@ -241,7 +241,7 @@ describe('reset links', () => {
     expect((await mailTo(app, email, 'reset_password')).token).toBe(second);
     expect((await reset(app, second)).status).toBe(204);
     await tryAgain();
-    await settleMails(app);
+    await mailsQueued(app);
     expect((await reset(app, second, `${OTHER} still`)).body['code']).toBe('token_invalid');
   });
 

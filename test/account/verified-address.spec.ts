@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { sql } from 'kysely';
 import { PasswordHasher } from '../../src/users/passwords/password-hasher.service.js';
 import { startApp, type TestApp } from '../support/app.js';
-import { mailsTo, mailTo, settleMails } from '../support/mailbox.js';
+import { mailsTo, mailTo, mailsQueued } from '../support/mailbox.js';
 import { freshEmail, PASSWORD, signIn, signUp } from '../support/strategies.js';
 import { login, verify } from '../support/addresses.js';
 
@@ -42,7 +42,7 @@ describe('AUTH_REQUIRE_VERIFIED_EMAIL=true', () => {
     const email = await signUp(app);
     for (let i = 0; i < 7; i += 1) {
       await login(app, email);
-      await settleMails(app);
+      await mailsQueued(app);
     }
     expect(await mailsTo(app, email, 'verify_email')).toHaveLength(5);
   });
@@ -58,7 +58,7 @@ describe('AUTH_REQUIRE_VERIFIED_EMAIL=true', () => {
     // So often that the owner of the taken address is no longer told (E11).
     const rounds = Array.from({ length: 6 }, () => [freshEmail(), taken, unproved]).flat();
     for (const email of rounds) {
-      await settleMails(app);
+      await mailsQueued(app);
       const { status, body, headers, setCookies } = await app.client.post('/signup', {
         email,
         password: MINE,

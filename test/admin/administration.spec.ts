@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { startApp, type TestApp } from '../support/app.js';
 import { onServer } from '../support/database.js';
-import { mailTo, settleMails } from '../support/mailbox.js';
+import { mailTo, mailsQueued } from '../support/mailbox.js';
 import { endAllPrograms, startProgram } from '../support/process.js';
 import { endMadeBefore } from '../support/sign-out.js';
 import { freshEmail, PASSWORD, signIn, type SignedIn, signUp, STRATEGIES } from '../support/strategies.js';
@@ -152,7 +152,7 @@ describe.each(STRATEGIES)('administration with AUTH_STRATEGY=$strategy', ({ stra
     const id = await idOf(app, someone.email);
     // More than are sent an hour to who only asks.
     for (let i = 0; i < 6; i += 1) await app.client.post('/password/forgot', { email: someone.email });
-    await settleMails(app);
+    await mailsQueued(app);
     await admin.client.send('PATCH', `/admin/users/${id}`, { password_compromised: true });
     const { text, token } = await mailTo(app, someone.email, 'reset_password');
     const said = text.replace(/\s+/g, ' ');

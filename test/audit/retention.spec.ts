@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { Audit } from '../../src/audit/audit.service.js';
 import { AuditRetention } from '../../src/audit/audit-retention.service.js';
-import { Sweeper } from '../../src/platform/retention/sweeper.service.js';
+import { Purger } from '../../src/platform/retention/purger.service.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { signIn } from '../support/strategies.js';
 import {
@@ -131,7 +131,7 @@ describe('attempts of unknown clients', () => {
   it('purges its counters', async () => {
     expect(await countOf(databaseOf(app), sql`audit_counters`)).toBeGreaterThan(0);
     await app.query(sql`update audit_counters set began_at = began_at - interval '5 minutes'`);
-    await service(app, Sweeper).sweep();
+    await service(app, Purger).purge();
     expect(await countOf(databaseOf(app), sql`audit_counters`)).toBe(0);
   });
 });

@@ -15,15 +15,15 @@ import { callsOf } from './growth/calls.mjs';
 import { dropDatabase, ensureDatabase, migrate, sibling, withClient } from './growth/databases.mjs';
 import { explainFlows } from './growth/flows.mjs';
 import { measureCalls } from './growth/measure.mjs';
-import { printPlans, printRatios, printSizes, printSweep } from './growth/report.mjs';
+import { printPlans, printRatios, printSizes, printPurge } from './growth/report.mjs';
 import { seedDatabase } from './growth/seed-database.mjs';
 import { SeededDatabase } from './growth/seeded-database.mjs';
 import { startService } from './growth/service.mjs';
 import { sizesOf } from './growth/sizes.mjs';
-import { measureSweep, sweepBesideRequests } from './growth/sweep.mjs';
+import { measurePurge, purgeBesideRequests } from './growth/purge.mjs';
 import { positive } from './harness/options.mjs';
 
-const PARTS = ['sizes', 'plans', 'calls', 'sweep', 'beside'];
+const PARTS = ['sizes', 'plans', 'calls', 'purge', 'beside'];
 
 function partsOf(text) {
   const parts = text.split(',');
@@ -53,7 +53,7 @@ const options = new Command('npm run bench:growth --')
   .option('--keep', 'leave the large one for the next run, and use the one that was left')
   .option('--rounds <n>', 'how often each call is visited on both', positive, 15)
   .option('--requests <n>', 'requests of a visit', positive, 40)
-  .option('--sweep <n>', 'rows that are swept beside requests', positive, 50_000)
+  .option('--purge <n>', 'rows that are purged beside requests', positive, 50_000)
   .option('--only <parts>', `comma-separated, of ${PARTS.join(', ')}`, partsOf, PARTS)
   .option('--json <file>', 'also write the figures to a file')
   .parse()
@@ -99,11 +99,11 @@ try {
       for (const { service } of targets) await service.stop();
     }
   }
-  if (parts.includes('sweep')) report.sweep = await measureSweep([small, large], rounds);
-  if (report.calls ?? report.sweep) printRatios(report);
+  if (parts.includes('purge')) report.purge = await measurePurge([small, large], rounds);
+  if (report.calls ?? report.purge) printRatios(report);
   if (parts.includes('beside')) {
-    report.beside = await sweepBesideRequests(large, options.sweep, tell);
-    printSweep(report.beside);
+    report.beside = await purgeBesideRequests(large, options.purge, tell);
+    printPurge(report.beside);
   }
   report.machine.loadAfter = loadavg();
   if (options.json) writeFileSync(options.json, `${JSON.stringify(report, null, 2)}\n`);

@@ -3,7 +3,7 @@ import { sql } from 'kysely';
 import { LiveCredentials } from '../../src/cluster/live-credentials.service.js';
 import { StepRefused } from '../../src/cluster/step-refused.js';
 import { stepsBeside, walk } from '../../src/cluster/strategy-steps.js';
-import { Sweeper } from '../../src/platform/retention/sweeper.service.js';
+import { Purger } from '../../src/platform/retention/purger.service.js';
 import { openShared, startApp, type TestApp } from '../support/app.js';
 import { until } from '../support/process.js';
 import { signIn, STRATEGIES } from '../support/strategies.js';
@@ -117,7 +117,7 @@ describe('steps of AUTH_STRATEGY', () => {
       expect.objectContaining({
         level: 'warn',
         event: 'strategy_step_forced',
-        misfits: [expect.stringContaining('runs session')],
+        incompatible: [expect.stringContaining('runs session')],
       }),
     );
     expect(await statusNow()).toMatchObject({
@@ -219,7 +219,7 @@ describe('list of nodes', () => {
     expect(await rows()).toHaveLength(2);
     await age(row, 86_401);
     const { running } = await start('jwt');
-    await running.app.get(Sweeper, { strict: false }).sweep();
+    await running.app.get(Purger, { strict: false }).purge();
     expect((await rows()).map(({ strategy }) => strategy)).toEqual(['jwt', 'jwt']);
   });
 

@@ -4,7 +4,7 @@ import { Audit } from '../../src/audit/audit.service.js';
 import { MailDelivery } from '../../src/mail/mail-delivery.service.js';
 import { MAIL_KINDS } from '../../src/mail/mail-kinds.js';
 import { MailQueue } from '../../src/mail/mail-queue.service.js';
-import { Sweeper } from '../../src/platform/retention/sweeper.service.js';
+import { Purger } from '../../src/platform/retention/purger.service.js';
 import { Outbox } from '../../src/mail/outbox.service.js';
 import { startApp, type TestApp } from '../support/app.js';
 import { until } from '../support/process.js';
@@ -413,7 +413,7 @@ describe('with a mail server', () => {
       sql`update outbox_mails set created_at = now() - interval '8 days' where id in (${oldId}, ${waitingId})`,
     );
     expect(await part(app, MailQueue).dropLate()).toBe(1);
-    await part(app, Sweeper).sweep();
+    await part(app, Purger).purge();
     expect(await rowOf(app, lateId)).toMatchObject({
       state: 'dropped',
       last_error: expect.stringContaining('451'),

@@ -1,18 +1,18 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { ServiceClients } from '../../src/services/service-clients.service.js';
-import { OldSessions } from '../../src/auth/sessions/old-sessions.js';
+import { ExpiredSessions } from '../../src/auth/sessions/expired-sessions.js';
 import { SessionPurges } from '../../src/auth/sessions/session-purges.service.js';
-import { Sweeper } from '../../src/platform/retention/sweeper.service.js';
+import { Purger } from '../../src/platform/retention/purger.service.js';
 import { startApp, type TestApp } from '../support/app.js';
 import type { Reply } from '../support/client.js';
 import { createTestDatabase, onServer } from '../support/database.js';
-import { settleMails } from '../support/mailbox.js';
+import { mailsQueued } from '../support/mailbox.js';
 import { until } from '../support/process.js';
 import { PASSWORD, type SignedIn, signIn, STRATEGIES } from '../support/strategies.js';
 import { TcpProxy } from '../support/tcp-proxy.js';
 
-const sweeperOf = (app: TestApp) => app.running.app.get(Sweeper, { strict: false });
+const purgerOf = (app: TestApp) => app.running.app.get(Purger, { strict: false });
 const databaseOf = (app: TestApp) => app.running.database.database;
 
 async function count(app: TestApp, what: ReturnType<typeof sql>): Promise<number> {
@@ -39,9 +39,9 @@ async function addEnded(app: TestApp, { email }: SignedIn, sessions: number): Pr
 }
 
 /** What a test of something else left behind has no part in this one. */
-function sweptBy(app: TestApp, rows: string): number {
+function purgedBy(app: TestApp, rows: string): number {
   return app.logs.reduce(
-    (sum, { event, [rows]: number }) => sum + (event === 'swept' ? Number(number ?? 0) : 0),
+    (sum, { event, [rows]: number }) => sum + (event === 'purged' ? Number(number ?? 0) : 0),
     0,
   );
 }
@@ -121,7 +121,7 @@ describe.each(STRATEGIES)(
       await expectDead(revoked, 'credential_revoked', 'refresh_revoked');
       await expectDead(expired, 'credential_expired', 'refresh_expired');
       const told = await count(app, sql`revocations`);
-      await sweeperOf(app).sweep();
+      await purgerOf(app).purge();
       for (const gone of [revoked, expired]) {
         expect(await count(app, sql`sessions where id = ${gone.sessionId}`)).toBe(0);
         expect(await count(app, sql`refresh_tokens where session_id = ${gone.sessionId}`)).toBe(0);
@@ -147,7 +147,7 @@ describe.each(STRATEGIES)(
       await revoked.client.post('/logout');
       await age(app, revoked, 6);
       await age(app, expired, 36);
-      await sweeperOf(app).sweep();
+      await purgerOf(app).purge();
       await expectDead(revoked, 'credential_revoked', 'refresh_revoked');
       await expectDead(expired, 'credential_expired', 'refresh_expired');
     });
@@ -159,7 +159,7 @@ describe.each(STRATEGIES)(
       await app.query(
         sql`update sessions set access_expires_at = now() + interval '1 hour' where id = ${revoked.sessionId}`,
       );
-      await sweeperOf(app).sweep();
+      await purgerOf(app).purge();
       await expectDead(revoked, 'credential_revoked', 'refresh_revoked');
     });
 
@@ -174,7 +174,7 @@ describe.each(STRATEGIES)(
           select 'user', user_id, now() - interval '20 days', now() - interval '20 days', now() + interval '380 days'
           from sessions where id = ${cut.sessionId}`,
       );
-      await sweeperOf(app).sweep();
+      await purgerOf(app).purge();
       await expectDead(idle, 'credential_expired', 'refresh_expired');
       await expectDead(cut, 'credential_revoked', 'refresh_revoked');
     });
@@ -192,12 +192,12 @@ describe('purge', () => {
 
   it('by two concurrent nodes deletes each row once', async () => {
     const sibling = await startApp({ sibling: app, env: { AUTH_STRATEGY: 'jwt,session' } });
-    const before = sweptBy(app, 'sessions');
+    const before = purgedBy(app, 'sessions');
     await addEnded(app, somebody, 3_000);
-    await Promise.all([app, sibling, app].map((node) => sweeperOf(node).sweep()));
+    await Promise.all([app, sibling, app].map((node) => purgerOf(node).purge()));
     expect(await count(app, sql`sessions where expires_at < now()`)).toBe(0);
-    expect(sweptBy(app, 'sessions') - before + sweptBy(sibling, 'sessions')).toBe(3_000);
-    expect([...app.logs, ...sibling.logs].filter(({ event }) => event === 'sweep_delayed')).toEqual([]);
+    expect(purgedBy(app, 'sessions') - before + purgedBy(sibling, 'sessions')).toBe(3_000);
+    expect([...app.logs, ...sibling.logs].filter(({ event }) => event === 'purge_delayed')).toEqual([]);
     expect((await somebody.client.get('/users/me')).status).toBe(200);
     await sibling.close();
   });
@@ -211,23 +211,23 @@ describe('purge', () => {
     );
     await age(app, tired, 38);
     const { all: purges } = app.running.app.get(SessionPurges, { strict: false });
-    const old = new OldSessions('expires_at', 7 * 86_400, purges);
+    const old = new ExpiredSessions('expires_at', 7 * 86_400, purges);
     const rows = () => count(app, sql`refresh_tokens where session_id = ${tired.sessionId}`);
     const left: number[] = [];
-    let swept = { count: 0, hasMore: true };
-    while (swept.hasMore) {
-      swept = await databaseOf(app).transaction((tx) => old.batch(tx, 40));
+    let purged = { count: 0, hasMore: true };
+    while (purged.hasMore) {
+      purged = await databaseOf(app).transaction((tx) => old.batch(tx, 40));
       left.push(await rows());
     }
     // The one of the sign-in, and 95 more.
     expect(left).toEqual([56, 16, 0]);
-    expect(swept).toEqual({ count: 1, hasMore: false });
+    expect(purged).toEqual({ count: 1, hasMore: false });
     expect((await tired.client.get('/users/me')).body['code']).toBe('credential_invalid');
   });
 
   it('continues where it was, and starts again at the end', async () => {
     await addEnded(app, somebody, 50);
-    const old = new OldSessions('expires_at', 7 * 86_400, []);
+    const old = new ExpiredSessions('expires_at', 7 * 86_400, []);
     const batch = () => databaseOf(app).transaction((tx) => old.batch(tx, 20));
     expect([await batch(), await batch()]).toEqual([
       { count: 20, hasMore: true },
@@ -306,17 +306,17 @@ describe('purge', () => {
     },
   ])('deletes the expired rows of $table only', async ({ table, insert, over, young }) => {
     // The delivery of a mail adds its token.
-    await settleMails(app);
-    await sweeperOf(app).sweep();
+    await mailsQueued(app);
+    await purgerOf(app).purge();
     const rows = () => count(app, sql`${sql.table(table)}`);
     const before = await rows();
     await app.query(insert(young));
     await app.query(insert(over));
     expect(await rows()).toBe(before + 2);
-    const swept = sweptBy(app, table);
-    await sweeperOf(app).sweep();
+    const purged = purgedBy(app, table);
+    await purgerOf(app).purge();
     expect(await rows()).toBe(before + 1);
-    expect(sweptBy(app, table)).toBe(swept + 1);
+    expect(purgedBy(app, table)).toBe(purged + 1);
   });
 
   it('keeps redeemed tokens of a live session: presenting one is still reuse [F2]', async () => {
@@ -329,7 +329,7 @@ describe('purge', () => {
       sql`update refresh_tokens set issued_at = issued_at - interval '20 days', redeemed_at = redeemed_at - interval '20 days'
           where session_id = ${victim.sessionId}`,
     );
-    await sweeperOf(app).sweep();
+    await purgerOf(app).purge();
     expect((await refresh(stolen)).body['code']).toBe('refresh_reused');
   });
 
@@ -339,13 +339,13 @@ describe('purge', () => {
           select 'session', gen_random_uuid(), now() - interval '1 hour' from generate_series(1, 20000)`,
     );
     const left = () => count(app, sql`revocations where expires_at < now()`);
-    const sweep = sweeperOf(app).sweep();
+    const purge = purgerOf(app).purge();
     for (let request = 0; request < 3; request += 1) {
       const reply = await app.client.post('/login', { email: somebody.email, password: PASSWORD });
       expect(reply.status).toBe(200);
     }
     expect(await left()).toBeGreaterThan(0);
-    await sweep;
+    await purge;
     expect(await left()).toBe(0);
   });
 
@@ -356,14 +356,14 @@ describe('purge', () => {
           select 'session', gen_random_uuid(), now() - interval '1 hour' from generate_series(1, 20000)`,
     );
     const left = () => count(app, sql`revocations where expires_at < now()`);
-    void sweeperOf(node).sweep();
+    void purgerOf(node).purge();
     await until(async () => ((await left()) < 20_000 ? true : undefined));
     const since = performance.now();
     await node.close();
     expect(performance.now() - since).toBeLessThan(5_000);
     expect(await left()).toBeGreaterThan(0);
-    expect(node.logs.filter(({ event }) => event === 'sweep_delayed')).toEqual([]);
-    await sweeperOf(app).sweep();
+    expect(node.logs.filter(({ event }) => event === 'purge_delayed')).toEqual([]);
+    await purgerOf(app).purge();
     expect(await left()).toBe(0);
   });
 });
@@ -376,10 +376,10 @@ describeOnServer('purge on a server', () => {
     await Promise.all([age(app, held, 38), age(app, free, 38)]);
     await databaseOf(app).transaction(async (tx) => {
       await tx.query(sql`select 1 from sessions where id = ${held.sessionId} for update`);
-      await sweeperOf(app).sweep();
+      await purgerOf(app).purge();
       expect(await count(app, sql`sessions`)).toBe(1);
     });
-    await sweeperOf(app).sweep();
+    await purgerOf(app).purge();
     expect(await count(app, sql`sessions`)).toBe(0);
     await app.close();
   });
@@ -394,18 +394,18 @@ describeOnServer('purge on a server', () => {
     const old = await signIn(app);
     await age(app, old, 38);
     await proxy.stop();
-    await sweeperOf(app).sweep();
-    await sweeperOf(app).sweep();
+    await purgerOf(app).purge();
+    await purgerOf(app).purge();
     const events = () =>
-      app.logs.map(({ event }) => event).filter((event) => /^sweep_|^swept$/.test(String(event)));
-    expect(events()).toEqual(['sweep_delayed']);
+      app.logs.map(({ event }) => event).filter((event) => /^purge_|^purged$/.test(String(event)));
+    expect(events()).toEqual(['purge_delayed']);
     await proxy.start();
     await until(async () => {
-      await sweeperOf(app).sweep();
-      return events().includes('sweep_restored') ? true : undefined;
+      await purgerOf(app).purge();
+      return events().includes('purge_restored') ? true : undefined;
     });
     expect(await count(app, sql`sessions`)).toBe(0);
-    expect(events().filter((event) => event === 'sweep_delayed')).toHaveLength(1);
+    expect(events().filter((event) => event === 'purge_delayed')).toHaveLength(1);
     await app.close();
     await proxy.close();
     await database.drop();

@@ -114,7 +114,7 @@ export async function startApp(options: TestAppOptions = {}): Promise<TestApp> {
     const running = await createApp(config, {
       logDestination: { write: (line) => void lines.push(line) },
       ...(open && { database: open }),
-      ...(force && { misfit: 'force' }),
+      ...(force && { onIncompatible: 'force' }),
     });
     if (!onServer && !open) await keepFewParsers(running.database.orm);
     return { config, running };

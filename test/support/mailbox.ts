@@ -29,7 +29,7 @@ interface Row {
 const PATIENCE = 15_000;
 
 /** Waits until every mail that was added is shown, or dropped: where there is no mail server. */
-export async function settleMails(app: TestApp): Promise<void> {
+export async function mailsQueued(app: TestApp): Promise<void> {
   const until = Date.now() + PATIENCE;
   for (;;) {
     const [row] = await app.running.database.database.query(
@@ -43,7 +43,7 @@ export async function settleMails(app: TestApp): Promise<void> {
 
 /** All mails, the newest first, once none is under way any more. */
 export async function allMails(app: TestApp): Promise<ReadMail[]> {
-  await settleMails(app);
+  await mailsQueued(app);
   const rows = await app.running.database.database.query(
     sql<Row>`select id, kind, recipient, rendered from outbox_mails where state = 'shown' order by created_at desc, id desc`,
   );

@@ -1,7 +1,7 @@
 import { Module } from '@nestjs/common';
-import { Sweeper } from '../../platform/retention/sweeper.service.js';
+import { Purger } from '../../platform/retention/purger.service.js';
 import { SessionsModule } from '../sessions/sessions.module.js';
-import { MfaChallenges, oldMfaChallenges } from './mfa-challenges.service.js';
+import { MfaChallenges, expiredMfaChallenges } from './mfa-challenges.service.js';
 import { StepUpCheck } from './step-up-check.service.js';
 import { SecondFactors } from './second-factors.service.js';
 
@@ -12,7 +12,7 @@ import { SecondFactors } from './second-factors.service.js';
   exports: [StepUpCheck, SecondFactors, MfaChallenges],
 })
 export class AssuranceModule {
-  constructor(sweeper: Sweeper) {
-    sweeper.add(oldMfaChallenges());
+  constructor(purger: Purger) {
+    purger.add(expiredMfaChallenges());
   }
 }

@@ -6,7 +6,7 @@ import { AUTH_CONFIG } from '../../../config/tokens.config.js';
 import type { Columns } from '../../platform/database/columns.js';
 import { Database, type Queries } from '../../platform/database/database.js';
 import type { Transport } from '../../platform/http/transport.js';
-import { OldRows } from '../../platform/retention/old-rows.js';
+import { ExpiredRows } from '../../platform/retention/expired-rows.js';
 import type { UsersTables } from '../../users/users.tables.js';
 import type { AssuranceTables } from './assurance.tables.js';
 
@@ -54,8 +54,8 @@ export function mfaTokenHash(token: string): Buffer {
 }
 
 /** Expired half sign-ins. */
-export const oldMfaChallenges = () =>
-  new OldRows<AssuranceTables>({
+export const expiredMfaChallenges = () =>
+  new ExpiredRows<AssuranceTables>({
     table: 'mfa_challenges',
     key: ['token_hash'],
     by: 'expires_at',

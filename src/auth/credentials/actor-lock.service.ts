@@ -98,8 +98,8 @@ export class ActorLock {
     const dropped = new Set<StrategyName>();
     for (const { kind, credential } of verdicts) {
       // The use of a credential completes a pending exchange: a repeated request must not return the old value.
-      const settled = await this.exchanges.settle(tx, [session.sessionId], kind);
-      for (const exchange of settled) dropped.add(exchange.dropped);
+      const completed = await this.exchanges.complete(tx, [session.sessionId], kind);
+      for (const exchange of completed) dropped.add(exchange.dropped);
       if (dropped.has(kind)) continue;
       const issued = await this.strategies.get(kind).renew?.(tx, session, credential, createSecret());
       if (issued) renewed.push(issued);

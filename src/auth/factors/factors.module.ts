@@ -1,5 +1,5 @@
 import { Module } from '@nestjs/common';
-import { Sweeper } from '../../platform/retention/sweeper.service.js';
+import { Purger } from '../../platform/retention/purger.service.js';
 import { AssuranceModule } from '../assurance/assurance.module.js';
 import { ContainmentModule } from '../containment/containment.module.js';
 import { CredentialsModule } from '../credentials/credentials.module.js';
@@ -12,7 +12,7 @@ import { PasskeyRegistrations } from './passkeys/passkey-registrations.service.j
 import { PasskeysController } from './passkeys/passkeys.controller.js';
 import { PasskeyManagement } from './passkeys/passkey-management.service.js';
 import { PasskeyUses } from './passkeys/passkey-uses.service.js';
-import { oldWebauthnChallenges, WebauthnChallenges } from './passkeys/webauthn-challenges.service.js';
+import { expiredWebauthnChallenges, WebauthnChallenges } from './passkeys/webauthn-challenges.service.js';
 import { RecoveryCodesController } from './recovery-codes/recovery-codes.controller.js';
 import { RecoveryCodes } from './recovery-codes/recovery-codes.service.js';
 import { TotpEnrolment } from './totp/totp-enrolment.service.js';
@@ -40,7 +40,7 @@ import { Totp } from './totp/totp.service.js';
   exports: [Totp, RecoveryCodes, PasskeyAssertions],
 })
 export class FactorsModule {
-  constructor(sweeper: Sweeper) {
-    sweeper.add(oldWebauthnChallenges());
+  constructor(purger: Purger) {
+    purger.add(expiredWebauthnChallenges());
   }
 }

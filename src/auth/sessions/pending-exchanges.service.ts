@@ -32,7 +32,7 @@ export type ExchangeCleanup = (
 ) => Promise<void>;
 
 /** A session with a completed exchange. */
-export interface Settled {
+export interface CompletedExchange {
   readonly sessionId: string;
   /** The kind of its earlier credentials, now invalid. */
   readonly dropped: StrategyName;
@@ -46,7 +46,7 @@ export interface Settled {
 export class PendingExchanges {
   private cleanup: ExchangeCleanup | null = null;
 
-  /** Sets the cleanup for kinds that `end` or `settle` drops. */
+  /** Sets the cleanup for kinds that `end` or `complete` drops. */
   cleanUpWith(cleanup: ExchangeCleanup): void {
     this.cleanup = cleanup;
   }
@@ -94,18 +94,22 @@ export class PendingExchanges {
    * Completes the exchanges of sessions whose new credential was used: it is the only one from now on. Sessions
    * without a pending exchange for this kind do not change.
    */
-  async settle(tx: Queries, sessionIds: readonly string[], kind: StrategyName): Promise<Settled[]> {
+  async complete(
+    tx: Queries,
+    sessionIds: readonly string[],
+    kind: StrategyName,
+  ): Promise<CompletedExchange[]> {
     const rows = await tx.query(
       // Lock rows in id order to avoid deadlocks between nodes that complete the same sessions.
       sql<{ id: string; dropped: StrategyName }>`
-        with settled as (select id, strategy as dropped from sessions
+        with completed as (select id, strategy as dropped from sessions
           where id = any(${[...sessionIds]}::uuid[]) and exchange_to = ${kind} and revoked_at is null order by id for update)
         update sessions s set strategy = s.exchange_to, secret_hash = s.exchange_hash,
           exchange_to = null, exchange_nonce = null, exchange_hash = null
-        from settled where s.id = settled.id returning s.id, settled.dropped`,
+        from completed where s.id = completed.id returning s.id, completed.dropped`,
     );
-    for (const [dropped, settled] of Map.groupBy(rows, (row) => row.dropped)) {
-      const ids = settled.map(({ id }) => id);
+    for (const [dropped, completed] of Map.groupBy(rows, (row) => row.dropped)) {
+      const ids = completed.map(({ id }) => id);
       await this.cleanUp(tx, dropped, ids);
     }
     return rows.map(({ id, dropped }) => ({ sessionId: id, dropped }));

@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import type { SessionPurge } from './old-sessions.js';
+import type { SessionPurge } from './expired-sessions.js';
 
 /**
  * Deletions by other rooms of the many rows that belong to one session: run in batches before the session row is

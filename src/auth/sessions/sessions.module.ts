@@ -1,9 +1,9 @@
 import { Inject, Module } from '@nestjs/common';
 import type { AuthConfig } from '../../../config/auth.config.js';
 import { AUTH_CONFIG } from '../../../config/tokens.config.js';
-import { Sweeper } from '../../platform/retention/sweeper.service.js';
+import { Purger } from '../../platform/retention/purger.service.js';
 import { RevocationModule } from '../revocation/revocation.module.js';
-import { OldSessions } from './old-sessions.js';
+import { ExpiredSessions } from './expired-sessions.js';
 import { PendingExchanges } from './pending-exchanges.service.js';
 import { RunningStrategy } from './running-strategy.js';
 import { SessionActivity } from './session-activity.service.js';
@@ -24,13 +24,13 @@ const SERVICES = [
 @Module({ imports: [RevocationModule], providers: SERVICES, exports: SERVICES })
 export class SessionsModule {
   constructor(
-    sweeper: Sweeper,
+    purger: Purger,
     { all: purges }: SessionPurges,
     @Inject(AUTH_CONFIG) { SESSION_RETENTION }: AuthConfig,
   ) {
-    sweeper.add(
-      new OldSessions('expires_at', SESSION_RETENTION, purges),
-      new OldSessions('revoked_at', SESSION_RETENTION, purges),
+    purger.add(
+      new ExpiredSessions('expires_at', SESSION_RETENTION, purges),
+      new ExpiredSessions('revoked_at', SESSION_RETENTION, purges),
     );
   }
 }

@@ -104,8 +104,8 @@ export function createHttpAdapter(
   });
   fastify.addHook('onSend', (request: FastifyRequest, reply: FastifyReply, payload, proceed) => {
     closeIfDraining(reply, drain);
-    const settling = limiter.settle(request, reply);
-    if (settling) settling.then(() => proceed(null, payload), proceed);
+    const completing = limiter.complete(request, reply);
+    if (completing) completing.then(() => proceed(null, payload), proceed);
     else proceed(null, payload);
   });
   fastify.addHook('onResponse', (request: FastifyRequest, reply: FastifyReply, done) => {

@@ -57,7 +57,7 @@ export class RateLimiter {
 
   /**
    * Counts a request under the policy for all requests, before anything is done for it. If successes do not count,
-   * `settle` gives the hit back.
+   * `complete` gives the hit back.
    *
    * @returns null if the route is not counted, without a promise; else the refusal, if any.
    */
@@ -76,7 +76,7 @@ export class RateLimiter {
    *
    * @returns null if nothing was reserved, without a promise.
    */
-  settle(request: FastifyRequest, reply: FastifyReply): Promise<void> | null {
+  complete(request: FastifyRequest, reply: FastifyReply): Promise<void> | null {
     const reservation = this.reservations.get(request);
     if (!reservation) return null;
     this.reservations.delete(request);
@@ -107,7 +107,7 @@ export class RateLimiter {
     return record.isBlocked ? this.refuse(policy, windowSeconds, record, request) : null;
   }
 
-  /** Counts a request until `settle` decides, and writes header fields only if it is refused. */
+  /** Counts a request until `complete` decides, and writes header fields only if it is refused. */
   private async reserve(
     policy: string,
     limit: ActiveLimit,

@@ -7,7 +7,7 @@ import type { Columns } from '../../platform/database/columns.js';
 import { Database, type Queries } from '../../platform/database/database.js';
 import { NOW, secondsFromNow } from '../../platform/database/sql-time.js';
 import { purposeKey } from '../../platform/secrets/secrets.js';
-import { OldRows } from '../../platform/retention/old-rows.js';
+import { ExpiredRows } from '../../platform/retention/expired-rows.js';
 import type { UsersTables } from '../users.tables.js';
 import { type MailedToken, mailedTokenOf, tokenMeantBy } from './mail-code.js';
 import type { TokenPurpose } from './one-time-token.entity.js';
@@ -42,8 +42,8 @@ export const TOKEN_TTL: Readonly<Record<TokenPurpose, number>> = {
 };
 
 /** Expired tokens. */
-export const oldOneTimeTokens = () =>
-  new OldRows<UsersTables>({
+export const expiredOneTimeTokens = () =>
+  new ExpiredRows<UsersTables>({
     table: 'one_time_tokens',
     key: ['token_hash'],
     by: 'expires_at',

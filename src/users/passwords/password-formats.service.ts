@@ -64,7 +64,7 @@ export class PasswordFormats {
    * Deletes kinds that no account has any more. Reads all accounts. Kinds recorded within the last hour stay: their
    * accounts may be about to be stored.
    */
-  async sweep(): Promise<void> {
+  async purge(): Promise<void> {
     await this.database.query(
       sql`delete from password_formats where seen_at < now() - interval '1 hour'
           and not exists (select 1 from users where password_hash like password_formats.format)`,

@@ -18,7 +18,7 @@ import { hashPassword, type HashParameters, hashParameters } from './new-hash.js
 import { PasswordFormats } from './password-formats.service.js';
 
 /** Milliseconds between two looks for kinds of hashes that are gone. */
-const SWEEP_INTERVAL = 3_600_000;
+const PURGE_INTERVAL = 3_600_000;
 
 /**
  * Creates Argon2id hashes with the configured parameters, and verifies all formats that can be imported. Passwords
@@ -29,7 +29,7 @@ const SWEEP_INTERVAL = 3_600_000;
 export class PasswordHasher implements OnModuleInit, OnApplicationBootstrap, OnModuleDestroy {
   private readonly parameters: HashParameters;
   private decoy: PasswordHash | undefined;
-  private sweeping = Promise.resolve();
+  private purging = Promise.resolve();
   private timer: NodeJS.Timeout | undefined;
 
   constructor(
@@ -48,14 +48,14 @@ export class PasswordHasher implements OnModuleInit, OnApplicationBootstrap, OnM
 
   onApplicationBootstrap(): void {
     // In the background; until it ends, answers are slower than necessary.
-    this.sweeping = this.sweep().then(() => this.reportFloor());
-    this.timer = setInterval(() => (this.sweeping = this.sweep()), SWEEP_INTERVAL);
+    this.purging = this.purge().then(() => this.reportFloor());
+    this.timer = setInterval(() => (this.purging = this.purge()), PURGE_INTERVAL);
     this.timer.unref();
   }
 
   onModuleDestroy(): Promise<void> {
     clearInterval(this.timer);
-    return this.sweeping;
+    return this.purging;
   }
 
   /** @throws Overloaded */
@@ -96,12 +96,12 @@ export class PasswordHasher implements OnModuleInit, OnApplicationBootstrap, OnM
   }
 
   /** Forgets kinds of hashes that no account has any more, and figures of a busy machine. */
-  private async sweep(): Promise<void> {
+  private async purge(): Promise<void> {
     try {
-      await this.formats.sweep();
+      await this.formats.purge();
       await this.floor.measureAgain();
     } catch (error) {
-      this.logger.warn({ event: 'password_formats_not_swept', err: error });
+      this.logger.warn({ event: 'password_formats_not_purged', err: error });
     }
   }
 

@@ -1,7 +1,7 @@
 import { createHash } from 'node:crypto';
 import { afterAll, afterEach, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { sql } from 'kysely';
-import { Sweeper } from '../../../src/platform/retention/sweeper.service.js';
+import { Purger } from '../../../src/platform/retention/purger.service.js';
 import { startApp, type TestApp } from '../../support/app.js';
 import { cookieValue } from '../../support/client.js';
 import { signIn } from '../../support/strategies.js';
@@ -150,7 +150,7 @@ describe('second factors', () => {
         401,
         'mfa_token_invalid',
       ]);
-      await app.running.app.get(Sweeper, { strict: false }).sweep();
+      await app.running.app.get(Purger, { strict: false }).purge();
       expect(await rows()).toHaveLength(0);
     });
 

@@ -1,7 +1,7 @@
 import { generateKeyPairSync, randomBytes } from 'node:crypto';
 import { beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
-import { Sweeper } from '../../../src/platform/retention/sweeper.service.js';
+import { Purger } from '../../../src/platform/retention/purger.service.js';
 import { signIn, type SignedIn } from '../../support/strategies.js';
 import {
   type Algorithm,
@@ -296,7 +296,7 @@ describe('registration', () => {
     });
     const reply = await person.client.post('/passkeys/registration/verify', { credential });
     expect(codeOf(reply)).toEqual(NOT_ACCEPTED);
-    await here.running.app.get(Sweeper, { strict: false }).sweep();
+    await here.running.app.get(Purger, { strict: false }).purge();
     const late = await here.query(sql`select 1 from webauthn_challenges where expires_at <= now()`);
     expect(late).toEqual([]);
   });

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import { clearGuesses } from '../../../src/auth/lockout/clear-guesses.js';
-import { Sweeper } from '../../../src/platform/retention/sweeper.service.js';
+import { Purger } from '../../../src/platform/retention/purger.service.js';
 import { startApp, type TestApp } from '../../support/app.js';
 import { PASSWORD, type SignedIn, signIn, signUp, STRATEGIES, strategyOf } from '../../support/strategies.js';
 import {
@@ -77,7 +77,7 @@ describe('lockout as a denial of service', () => {
     expectRefused(await guess(app, { from: stranger(1) }));
     await pass();
     await app.query(sql`update guess_counters set updated_at = now() - interval '400 days'`);
-    await app.running.app.get(Sweeper, { strict: false }).sweep();
+    await app.running.app.get(Purger, { strict: false }).purge();
     expectRefused(await enter(stranger(2)));
     expect(refusals().at(-1)).toBe('locked');
     // Of what is kept for known networks no single one has all.

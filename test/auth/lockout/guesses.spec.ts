@@ -2,7 +2,7 @@ import { describe, expect, it, jest } from '@jest/globals';
 import { sql } from 'kysely';
 import { PresentedSessions } from '../../../src/auth/credentials/presented-sessions.service.js';
 import { Overloaded } from '../../../src/platform/problems/overload.js';
-import { Sweeper } from '../../../src/platform/retention/sweeper.service.js';
+import { Purger } from '../../../src/platform/retention/purger.service.js';
 import { HashingQueue } from '../../../src/users/passwords/hashing-queue.service.js';
 import { startApp } from '../../support/app.js';
 import { PASSWORD, signIn } from '../../support/strategies.js';
@@ -289,7 +289,7 @@ describe('guesses at second factors', () => {
 
 describe('expired counters', () => {
   it('are purged a day after the last guess, except those of accounts', async () => {
-    const unknown = `nobody@swept${domains}.example`;
+    const unknown = `nobody@purged${domains}.example`;
     for (const address of [email, unknown]) {
       await guess(app, { from: HOME, address });
       await guess(app, { from: OFFICE, address });
@@ -299,12 +299,12 @@ describe('expired counters', () => {
         sql`update guess_counters set updated_at = now() - make_interval(hours => ${hours}) where subject = ${subject(address)}`,
       );
     await Promise.all([age(email, 23), age(unknown, 23)]);
-    const sweep = () => app.running.app.get(Sweeper, { strict: false }).sweep();
-    await sweep();
+    const purge = () => app.running.app.get(Purger, { strict: false }).purge();
+    await purge();
     expect(await counters()).toHaveLength(3);
     expect(await counters(unknown)).toHaveLength(3);
     await Promise.all([age(email, 25), age(unknown, 25)]);
-    await Promise.all([sweep(), sibling.running.app.get(Sweeper, { strict: false }).sweep()]);
+    await Promise.all([purge(), sibling.running.app.get(Purger, { strict: false }).purge()]);
     expect(await counters()).toMatchObject([{ network: '', failures: 2 }]);
     expect(await counters(unknown)).toEqual([]);
   });

@@ -4,7 +4,7 @@ import { explainAll } from './plans.mjs';
 import { startService } from './service.mjs';
 import { listenIn } from './wire.mjs';
 
-/** Milliseconds in which everything that a node does by itself has come: it sweeps for the first time within a minute. */
+/** Milliseconds in which everything that a node does by itself has come: it purges for the first time within a minute. */
 const BY_ITSELF = 75_000;
 /** What a node says every few seconds anyway, at the same time as a call. */
 const BACKGROUND = /pg_current_snapshot|audit_chain|insert into nodes|signing_keys|pg_try_advisory_xact_lock/;

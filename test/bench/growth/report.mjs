@@ -55,10 +55,10 @@ const WHAT = [
   ['both', 'CPU of both, µs'],
 ];
 
-export function printRatios({ calls = [], sweep }) {
+export function printRatios({ calls = [], purge }) {
   const rows = [
     ...calls,
-    ...(sweep ? [{ name: `sweep of ${sweep.batch} sessions`, figures: sweep.figures }] : []),
+    ...(purge ? [{ name: `purge of ${purge.batch} sessions`, figures: purge.figures }] : []),
   ].flatMap(({ name, figures }) =>
     WHAT.filter(([figure]) => figures[figure]).map(([figure, title]) => {
       const { medians, ratio, quartiles } = figures[figure];
@@ -75,14 +75,14 @@ export function printRatios({ calls = [], sweep }) {
   print(table(['call', 'figure', 'small', 'large', 'large ÷ small', 'middle half'], rows));
 }
 
-export function printSweep({ sessions, perSecond, without, during }) {
+export function printPurge({ sessions, perSecond, without, during }) {
   print(
     [
-      `${sessions} sessions swept at ${perSecond.toFixed(0)} a second, pauses included`,
+      `${sessions} sessions purged at ${perSecond.toFixed(0)} a second, pauses included`,
       table(
         ['GET /users/me, not yet known', 'p50 ms', 'p99 ms', 'max ms'],
         [
-          ['without a sweep', ...[without.p50, without.p99, without.max].map(round)],
+          ['without a purge', ...[without.p50, without.p99, without.max].map(round)],
           ['beside one', ...[during.p50, during.p99, during.max].map(round)],
         ],
       ),

@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 
 export const PASSWORD = 'a long passphrase for everybody';
-/** Seconds that a seeded session lives, and the age of the oldest: some ran out, and none so long ago that it is swept. */
+/** Seconds that a seeded session lives, and the age of the oldest: some ran out, and none so long ago that it is purged. */
 export const SESSION_TTL = 30 * 86_400;
 export const OLDEST = 36 * 86_400;
 

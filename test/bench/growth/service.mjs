@@ -20,7 +20,7 @@ async function freePort() {
 
 /**
  * Starts the built service as production runs it, on the loopback address. Limits of rates are on and out of reach; what
- * has ended is kept, so that the sweep does not work beside what is measured.
+ * has ended is kept, so that the purge does not work beside what is measured.
  */
 export async function startService(databaseUrl, settings = {}) {
   const port = await freePort();

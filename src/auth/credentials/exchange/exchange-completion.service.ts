@@ -11,7 +11,7 @@ import { PendingExchanges } from '../../sessions/pending-exchanges.service.js';
  * Milliseconds from the first use of a new credential to the end of the old one, plus the propagation of revocations.
  * Requests already sent with the old one, from another tab, still arrive.
  */
-const SETTLE_AFTER = 500;
+const COMPLETE_AFTER = 500;
 /** Milliseconds between two attempts while the database is unavailable. */
 const RETRY_AFTER = 1_000;
 /** Sessions in one statement. */
@@ -44,7 +44,7 @@ export class ExchangeCompletion implements OnModuleInit, OnApplicationShutdown {
     for (const verdict of verdicts) {
       if (verdict.status !== 'live' || verdict.session.exchangeTo !== verdict.kind) continue;
       this.used.set(verdict.session.sessionId, verdict.kind);
-      this.flushIn(SETTLE_AFTER);
+      this.flushIn(COMPLETE_AFTER);
     }
   }
 
@@ -69,7 +69,7 @@ export class ExchangeCompletion implements OnModuleInit, OnApplicationShutdown {
       for (let start = 0; start < uses.length; start += BATCH) {
         const ids = uses.slice(start, start + BATCH).map(([sessionId]) => sessionId);
         try {
-          await this.settle(ids, kind);
+          await this.complete(ids, kind);
         } catch (error) {
           for (const id of ids) if (!this.used.has(id)) this.used.set(id, kind);
           this.flushIn(RETRY_AFTER);
@@ -79,7 +79,7 @@ export class ExchangeCompletion implements OnModuleInit, OnApplicationShutdown {
     }
   }
 
-  private async settle(sessionIds: readonly string[], kind: StrategyName): Promise<void> {
-    await this.database.transaction((tx) => this.exchanges.settle(tx, sessionIds, kind));
+  private async complete(sessionIds: readonly string[], kind: StrategyName): Promise<void> {
+    await this.database.transaction((tx) => this.exchanges.complete(tx, sessionIds, kind));
   }
 }

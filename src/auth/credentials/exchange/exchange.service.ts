@@ -120,9 +120,9 @@ export class ExchangeService {
     client: Client,
   ): Promise<Exchange> {
     if (pending) {
-      const settled = await this.exchanges.settle(tx, [sessionId], from);
+      const completed = await this.exchanges.complete(tx, [sessionId], from);
       // Never used: a client that requested it long ago must not share the credential that is issued now.
-      if (settled.length === 0) await this.exchanges.end(tx, sessionId);
+      if (completed.length === 0) await this.exchanges.end(tx, sessionId);
     }
     const exchange = { kind: to, nonce: drawNonce(this.config.AUTH_SECRETS, sessionId) };
     await this.exchanges.begin(tx, sessionId, exchange);

@@ -3,7 +3,7 @@ import { Injectable } from '@nestjs/common';
 import { type RawBuilder, sql } from 'kysely';
 import type { Columns } from '../../../platform/database/columns.js';
 import { Database, type Queries } from '../../../platform/database/database.js';
-import { OldRows } from '../../../platform/retention/old-rows.js';
+import { ExpiredRows } from '../../../platform/retention/expired-rows.js';
 import type { FactorsTables } from '../factors.tables.js';
 
 /** WebAuthn Level 3 §13.4.3 requires 16. */
@@ -12,8 +12,8 @@ export const CHALLENGE_BYTES = 32;
 export const CEREMONY_TTL = 300;
 
 /** Expired challenges. */
-export const oldWebauthnChallenges = () =>
-  new OldRows<FactorsTables>({
+export const expiredWebauthnChallenges = () =>
+  new ExpiredRows<FactorsTables>({
     table: 'webauthn_challenges',
     key: ['challenge'],
     by: 'expires_at',

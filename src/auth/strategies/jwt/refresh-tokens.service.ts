@@ -122,7 +122,7 @@ export class RefreshTokens {
         await this.audit.record({ kind: 'refresh_reused', userId, sessionId, client, details }, tx);
         return refuse('reused', sessionId, successor.reuse);
       }
-      if (found.session.exchangeTo === KIND) await this.exchanges.settle(tx, [sessionId], KIND);
+      if (found.session.exchangeTo === KIND) await this.exchanges.complete(tx, [sessionId], KIND);
       const issuedAt = await this.sessions.noteAccessToken(tx, sessionId);
       const { token: refreshToken, repeat } = successor;
       return { status: 'redeemed', session: found.session, refreshToken, issuedAt, repeat };

@@ -1,9 +1,9 @@
 import { type RawBuilder, sql } from 'kysely';
 import type { Queries } from '../database/database.js';
-import type { Sweep, Swept } from './sweep.js';
+import type { Purge, PurgedBatch } from './purge.js';
 
 /** A table with rows that expire and that no other row references. */
-export type OldRowsOf<Tables> = {
+export type ExpiredRowsOf<Tables> = {
   [Table in keyof Tables & string]: {
     readonly table: Table;
     /** The columns of the primary key. */
@@ -16,15 +16,15 @@ export type OldRowsOf<Tables> = {
 }[keyof Tables & string];
 
 /** Deletes expired rows, the oldest first. */
-export class OldRows<Tables> implements Sweep {
+export class ExpiredRows<Tables> implements Purge {
   readonly rows: string;
   private readonly place = new Place();
 
-  constructor(private readonly of: OldRowsOf<Tables>) {
+  constructor(private readonly of: ExpiredRowsOf<Tables>) {
     this.rows = of.table;
   }
 
-  async batch(tx: Queries, limit: number): Promise<Swept> {
+  async batch(tx: Queries, limit: number): Promise<PurgedBatch> {
     const { table, key, by, isOver } = this.of;
     const columns = sql.join(key.map((column) => sql.ref(column)));
     const [gone] = await tx.query(

@@ -1,10 +1,10 @@
 import { sql } from 'kysely';
-import { OldRows } from '../../platform/retention/old-rows.js';
+import { ExpiredRows } from '../../platform/retention/expired-rows.js';
 import type { RevocationTables } from './revocation.tables.js';
 
 /** Revocations that every node and service has read, and whose last access token has expired. */
-export const oldRevocations = () =>
-  new OldRows<RevocationTables>({
+export const expiredRevocations = () =>
+  new ExpiredRows<RevocationTables>({
     table: 'revocations',
     key: ['seq'],
     by: 'expires_at',

@@ -1,8 +1,8 @@
 import { sql } from 'kysely';
 import { anyOf } from '../../platform/database/any-of.js';
 import type { Queries } from '../../platform/database/database.js';
-import { Place } from '../../platform/retention/old-rows.js';
-import type { Sweep, Swept } from '../../platform/retention/sweep.js';
+import { Place } from '../../platform/retention/expired-rows.js';
+import type { Purge, PurgedBatch } from '../../platform/retention/purge.js';
 import type { SessionsTables } from './sessions.tables.js';
 
 /**
@@ -20,7 +20,7 @@ type End = 'expires_at' | 'revoked_at';
  * Sessions that ended long ago, in either way. docs/adr/0025 has the rule: no verdict on a credential that may still
  * be live depends on them.
  */
-export class OldSessions implements Sweep {
+export class ExpiredSessions implements Purge {
   readonly rows = 'sessions';
   private readonly place = new Place();
 
@@ -34,7 +34,7 @@ export class OldSessions implements Sweep {
     private readonly purges: readonly SessionPurge[],
   ) {}
 
-  async batch(tx: Queries, limit: number): Promise<Swept> {
+  async batch(tx: Queries, limit: number): Promise<PurgedBatch> {
     const { end, retention, place } = this;
     const kept = sql`make_interval(secs => ${retention})`;
     const over = await tx.query(
@@ -54,7 +54,7 @@ export class OldSessions implements Sweep {
     return this.done(ids.length < limit ? null : (over.at(-1)?.at ?? null), ids.length);
   }
 
-  private done(at: string | null, count: number): Swept {
+  private done(at: string | null, count: number): PurgedBatch {
     this.place.move(at);
     return { count, hasMore: at !== null };
   }

@@ -2,7 +2,7 @@
 const CODES: readonly unknown[] = ['EPIPE', 'ERR_STREAM_DESTROYED', 'ERR_STREAM_PREMATURE_CLOSE'];
 
 /** Whether an operation failed because the reader of the output closed the pipe. */
-export function isReaderGone(error: unknown): boolean {
+export function isBrokenPipe(error: unknown): boolean {
   return CODES.includes((error as NodeJS.ErrnoException | null)?.code);
 }
 
@@ -10,9 +10,9 @@ export function isReaderGone(error: unknown): boolean {
  * Lets a command with a broken output pipe (`audit list | head`) run to its end without a stack trace. Its changes of
  * the database are completed, and its resources are closed.
  */
-export function outliveReaders(): void {
+export function ignoreBrokenPipes(): void {
   for (const stream of [process.stdout, process.stderr])
     stream.on('error', (error) => {
-      if (!isReaderGone(error)) throw error;
+      if (!isBrokenPipe(error)) throw error;
     });
 }

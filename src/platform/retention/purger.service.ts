@@ -5,10 +5,10 @@ import type { Logger } from 'pino';
 import { Database } from '../database/database.js';
 import { LOGGER } from '../logging/logger.js';
 import { BatchSize } from './batch-size.js';
-import type { Sweep, Swept } from './sweep.js';
+import type { Purge, PurgedBatch } from './purge.js';
 
 /** Key of the advisory lock of a purge: any number, the same in every version. */
-const SWEEP_LOCK = 7_236_339_205;
+const PURGE_LOCK = 7_236_339_205;
 /** Milliseconds from the end of a round to the next. */
 const INTERVAL = 60_000;
 /** Default seconds between two rounds of one kind of rows. */
@@ -24,7 +24,7 @@ const STOP_PATIENCE = 2_000;
 
 /** A kind of rows and the state of its purge. */
 interface Kind {
-  readonly sweep: Sweep;
+  readonly purge: Purge;
   readonly size: BatchSize;
   /** By the monotonic clock. */
   dueAt: number;
@@ -35,7 +35,7 @@ interface Kind {
  * expire when.
  */
 @Injectable()
-export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
+export class Purger implements OnApplicationBootstrap, OnApplicationShutdown {
   private readonly kinds: Kind[] = [];
   private readonly stopping = new AbortController();
   private timer: NodeJS.Timeout | undefined;
@@ -48,8 +48,8 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
   ) {}
 
   /** Adds kinds of rows to purge. */
-  add(...sweeps: readonly Sweep[]): void {
-    for (const sweep of sweeps) this.kinds.push({ sweep, size: new BatchSize(), dueAt: 0 });
+  add(...purges: readonly Purge[]): void {
+    for (const purge of purges) this.kinds.push({ purge, size: new BatchSize(), dueAt: 0 });
   }
 
   onApplicationBootstrap(): void {
@@ -67,7 +67,7 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
    * Purges all rows that have expired by now, after a running round. Skips the purge if another node runs it or the
    * database is unavailable; never throws.
    */
-  sweep(): Promise<void> {
+  purge(): Promise<void> {
     for (const kind of this.kinds) kind.dueAt = 0;
     this.round = this.round.then(() => this.makeRound());
     return this.round;
@@ -83,24 +83,24 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
   private async makeRound(): Promise<void> {
     const counts: Record<string, number> = {};
     try {
-      await this.sweepDue(counts);
-      if (this.isFailing) this.logger.info({ event: 'sweep_restored' });
+      await this.purgeDue(counts);
+      if (this.isFailing) this.logger.info({ event: 'purge_restored' });
       this.isFailing = false;
     } catch (error) {
       const isNews = !this.isFailing && !this.stopping.signal.aborted;
-      if (isNews) this.logger.warn({ event: 'sweep_delayed', err: error });
+      if (isNews) this.logger.warn({ event: 'purge_delayed', err: error });
       this.isFailing = true;
     }
-    if (Object.keys(counts).length > 0) this.logger.info({ event: 'swept', ...counts });
+    if (Object.keys(counts).length > 0) this.logger.info({ event: 'purged', ...counts });
   }
 
   /** Alternates between the kinds, so that none waits for another, until no kind is due. */
-  private async sweepDue(counts: Record<string, number>): Promise<void> {
+  private async purgeDue(counts: Record<string, number>): Promise<void> {
     const failures: unknown[] = [];
     for (let due = this.due(); due.length > 0; due = this.due()) {
       for (const kind of due) {
         if (this.stopping.signal.aborted) return;
-        const outcome = await this.sweepKind(kind, counts).catch((error: unknown) => {
+        const outcome = await this.purgeKind(kind, counts).catch((error: unknown) => {
           // Halve the batch: it may have been too large. The other kinds continue.
           kind.size.failed();
           kind.dueAt = performance.now() + INTERVAL / 2;
@@ -116,30 +116,30 @@ export class Sweeper implements OnApplicationBootstrap, OnApplicationShutdown {
     return this.kinds.filter(({ dueAt }) => dueAt <= performance.now());
   }
 
-  private async sweepKind(kind: Kind, counts: Record<string, number>): Promise<'held' | 'swept'> {
-    const { sweep, size } = kind;
+  private async purgeKind(kind: Kind, counts: Record<string, number>): Promise<'held' | 'purged'> {
+    const { purge, size } = kind;
     const since = performance.now();
-    const swept = await this.sweepBatch(sweep, size.rows);
-    if (swept === 'held') return 'held';
+    const purged = await this.purgeBatch(purge, size.rows);
+    if (purged === 'held') return 'held';
     const took = performance.now() - since;
-    if (swept.count > 0) counts[sweep.rows] = (counts[sweep.rows] ?? 0) + swept.count;
-    if (swept.hasMore) {
+    if (purged.count > 0) counts[purge.rows] = (counts[purge.rows] ?? 0) + purged.count;
+    if (purged.hasMore) {
       size.took(took);
       await this.rest(Math.max(PAUSE_MIN, took * PAUSES));
     } else {
       // Slightly less than the interval, so that the round does not just miss it.
-      kind.dueAt = since + (sweep.every ?? EVERY) * 1000 - INTERVAL / 2;
+      kind.dueAt = since + (purge.every ?? EVERY) * 1000 - INTERVAL / 2;
     }
-    return 'swept';
+    return 'purged';
   }
 
   /** @returns `held` if another node is purging. */
-  private sweepBatch(sweep: Sweep, limit: number): Promise<Swept | 'held'> {
+  private purgeBatch(purge: Purge, limit: number): Promise<PurgedBatch | 'held'> {
     return this.database.transaction(async (tx) => {
       const [lock] = await tx.query(
-        sql<{ is_held: boolean }>`select pg_try_advisory_xact_lock(${SWEEP_LOCK}) as is_held`,
+        sql<{ is_held: boolean }>`select pg_try_advisory_xact_lock(${PURGE_LOCK}) as is_held`,
       );
-      return lock?.is_held ? sweep.batch(tx, limit) : 'held';
+      return lock?.is_held ? purge.batch(tx, limit) : 'held';
     });
   }
 

@@ -4,7 +4,7 @@ const TEXT_MAX = 80;
  * Makes text from outside safe for a mail: one short line without addresses or links that a mail program would offer.
  * Clients choose their user agent.
  */
-export function harmless(text: string): string {
+export function plainLine(text: string): string {
   return text
     .replace(/[^\p{L}\p{N} ()/;:,_+.-]+/gu, ' ')
     .replace(/:?\/\/+/g, ' ')

@@ -1,7 +1,7 @@
 import type { Queries } from '../database/database.js';
 
 /** The result of one batch. */
-export interface Swept {
+export interface PurgedBatch {
   /** Number of deleted rows. */
   readonly count: number;
   /** Whether more rows can have expired. */
@@ -9,7 +9,7 @@ export interface Swept {
 }
 
 /** A kind of rows that is purged. */
-export interface Sweep {
+export interface Purge {
   /** The name of the table, for the log. */
   readonly rows: string;
   /** Seconds between two rounds; one minute by default. */
@@ -19,5 +19,5 @@ export interface Sweep {
    *
    * @param limit maximum number of rows to delete.
    */
-  batch(tx: Queries, limit: number): Promise<Swept>;
+  batch(tx: Queries, limit: number): Promise<PurgedBatch>;
 }

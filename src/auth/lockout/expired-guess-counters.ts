@@ -1,5 +1,5 @@
 import { sql } from 'kysely';
-import { OldRows } from '../../platform/retention/old-rows.js';
+import { ExpiredRows } from '../../platform/retention/expired-rows.js';
 import type { LockoutTables } from './lockout.tables.js';
 
 /**
@@ -12,8 +12,8 @@ const KEPT_HOURS = 24;
  * Counters to purge: those of networks, and those of addresses without an account, which attackers could create
  * without limit. An account's own counter stays until a success: slow consecutive guesses still count.
  */
-export const oldGuessCounters = () =>
-  new OldRows<LockoutTables>({
+export const expiredGuessCounters = () =>
+  new ExpiredRows<LockoutTables>({
     table: 'guess_counters',
     key: ['authenticator', 'subject', 'network'],
     by: 'updated_at',

@@ -8,7 +8,7 @@ import { median, quantile, quartiles } from './statistics.mjs';
 
 /** Rows that are looked for: ended so long ago that no other seeded row goes with them, whatever the age of the database. */
 const RETENTION = 400 * 86_400;
-/** Rows in a batch, as the sweep begins with. */
+/** Rows in a batch, as the purge begins with. */
 const BATCH = 500;
 const LINKS = 3;
 
@@ -44,8 +44,8 @@ async function addOldSessions(databaseUrl, count) {
 }
 
 /** What the product's own batches cost on several databases, in turns: CPU time of PostgreSQL and time, for one session. */
-export async function measureSweep(databases, rounds) {
-  const { OldSessions } = await built('auth/sessions/old-sessions.js');
+export async function measurePurge(databases, rounds) {
+  const { ExpiredSessions } = await built('auth/sessions/expired-sessions.js');
   const { RefreshTokens } = await built('auth/strategies/jwt/refresh-tokens.service.js');
   const { openDatabase } = await built('platform/database/open.database.js');
   const { ENTITIES } = await built('entities.js');
@@ -57,13 +57,13 @@ export async function measureSweep(databases, rounds) {
       ENTITIES,
       () => undefined,
     );
-    const sweep = new OldSessions('expires_at', RETENTION, [RefreshTokens.prototype.clear]);
-    targets.push({ name, databaseUrl, open, sweep, samples: [] });
+    const purge = new ExpiredSessions('expires_at', RETENTION, [RefreshTokens.prototype.clear]);
+    targets.push({ name, databaseUrl, open, purge, samples: [] });
   }
   try {
     for (let round = -1; round < rounds; round += 1) {
       for (const target of round % 2 === 0 ? targets : targets.toReversed()) {
-        const sample = await sweepOnce(target);
+        const sample = await purgeOnce(target);
         if (round >= 0) target.samples.push(sample);
       }
     }
@@ -80,7 +80,7 @@ export async function measureSweep(databases, rounds) {
   return { batch: BATCH, figures: { ms: figure('ms'), database: figure('database') } };
 }
 
-async function sweepOnce({ databaseUrl, open: { database }, sweep }) {
+async function purgeOnce({ databaseUrl, open: { database }, purge }) {
   const pids = async () => {
     const rows = await withClient(databaseUrl, (client) =>
       client.query(
@@ -98,17 +98,17 @@ async function sweepOnce({ databaseUrl, open: { database }, sweep }) {
   await database.ping(5_000);
   const before = await spent();
   const since = performance.now();
-  let swept;
+  let purged;
   do {
-    swept = await database.transaction((tx) => sweep.batch(tx, BATCH));
-  } while (swept.count === 0 && swept.hasMore);
+    purged = await database.transaction((tx) => purge.batch(tx, BATCH));
+  } while (purged.count === 0 && purged.hasMore);
   const ms = performance.now() - since;
-  if (swept.count !== BATCH) throw new Error(`a batch swept ${swept.count} sessions instead of ${BATCH}`);
+  if (purged.count !== BATCH) throw new Error(`a batch purged ${purged.count} sessions instead of ${BATCH}`);
   return { ms, database: ((await spent()) - before) / BATCH / 1000 };
 }
 
-/** How long requests take while a node sweeps, and how quickly it does, on one database. */
-export async function sweepBesideRequests(database, count, tell) {
+/** How long requests take while a node purges, and how quickly it does, on one database. */
+export async function purgeBesideRequests(database, count, tell) {
   const { databaseUrl } = database;
   const left = () =>
     withClient(databaseUrl, async (client) => {
@@ -129,7 +129,7 @@ export async function sweepBesideRequests(database, count, tell) {
     const without = [];
     for (let request = 0; request < 300; request += 1) without.push(await ask());
     await addOldSessions(databaseUrl, count);
-    tell(`waiting for the sweep of ${count} sessions to begin, a minute or two`);
+    tell(`waiting for the purge of ${count} sessions to begin, a minute or two`);
     while ((await left()) === count) await new Promise((resolve) => setTimeout(resolve, 500));
     const since = performance.now();
     const first = await left();
