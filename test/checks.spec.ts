@@ -98,6 +98,10 @@ const CHECKS: Readonly<Record<string, { accepted: readonly Row[]; refused: reado
     accepted: [{ email: text(3) }, { email: text(320) }],
     refused: [{ email: text(2) }, { email: text(321) }],
   },
+  'users.users_language': {
+    accepted: [{ language: null }, { language: 'de' }],
+    refused: [{ language: 'd' }, { language: 'deu' }, { language: 'DE' }, { language: '' }],
+  },
   'users.users_name_check': { accepted: [{ name: text(100) }], refused: [{ name: text(101) }] },
   'users.users_role': oneOf('role', ['user', 'admin']),
   'users.users_webauthn_handle_is_64_bytes': exactly('webauthn_handle', 64),

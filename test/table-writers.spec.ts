@@ -27,7 +27,7 @@ const UNREADABLE = [
 ];
 
 /** Files that write to a table that they are given, or to the list of migrations, which has no entity. */
-const GENERIC = ['platform/retention/old-rows.ts', 'platform/database/migrations-table.ts'];
+const GENERIC = ['platform/retention/expired-rows.ts', 'platform/database/migrations-table.ts'];
 
 const files = readdirSync(SOURCE, { recursive: true, encoding: 'utf8' })
   .map((file) => file.replaceAll('\\', '/'))
