@@ -88,9 +88,7 @@ const FOR_OPERATORS = [
 
 /** Paths that some program takes for another than it looks, and some that must not be reachable. */
 const TRICKS = [
-  '/',
   '//',
-  '/admin',
   '//admin',
   '/./admin',
   '/%2e/admin',
@@ -336,6 +334,16 @@ for (const kind of PROXIES) {
       const { status } = await send(proxy, path, { headers: FORGED });
       // 404 is Traffy's: it reads paths as they stand there.
       expect([400, 401, 404]).toContain(status);
+      expect(application.received).toEqual([]);
+    });
+
+    it.each(['/', '/login', '/admin'])('%s is the page of Traffy', async (path) => {
+      const { proxy } = proxies.session;
+      const { status, headers } = await send(proxy, path);
+      expect({ status, type: headers['content-type'] }).toEqual({
+        status: 200,
+        type: 'text/html; charset=utf-8',
+      });
       expect(application.received).toEqual([]);
     });
 

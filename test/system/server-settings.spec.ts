@@ -206,7 +206,7 @@ async function expectToWork(app: TestApp): Promise<void> {
       `statement_timeout = 5`,
       `lock_timeout = 1`,
       `idle_in_transaction_session_timeout = 1`,
-      `idle_session_timeout = 20`,
+      `idle_session_timeout = 300`,
       `client_min_messages = error`,
     ];
     const at = await place(settings.map((setting) => `alter database $db set ${setting}`));

@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { cpSync, existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
+import { buildOnce } from '../../src/cli/build.mjs';
 import { DATA, ROOT, SANDBOX } from './paths.mjs';
 
 const MUTANTS = join(DATA, 'mutants.json');
@@ -44,7 +45,9 @@ export async function prepare() {
     cpSync(join(ROOT, file), join(SANDBOX, file));
   }
   if (isCurrent) return saved.mutants;
-  symlinkSync(join(ROOT, 'node_modules'), join(SANDBOX, 'node_modules'), 'dir');
+  // The pages are served from the build.
+  await buildOnce(() => undefined);
+  for (const folder of ['node_modules', 'dist']) symlinkSync(join(ROOT, folder), join(SANDBOX, folder), 'dir');
   const mutants = await instrument(files.filter((file) => MUTATED.test(file)));
   writeFileSync(MUTANTS, JSON.stringify({ sourceState, mutants }));
   return mutants;
