@@ -97,7 +97,13 @@ describe.each(['session', 'jwt'])('with AUTH_STRATEGY=%s', (strategy) => {
     const routes = browserRoutes(app).map(({ method, route }) => `${method} ${route}`);
     const declared = routesOf(app).filter(({ path }) => !isForOperators(path));
     expect(routes).toEqual(expect.arrayContaining(declared.map(({ route }) => route)));
-    for (const route of ['POST /mfa', 'POST /password/reset', 'GET /passkeys', 'GET /account/page.css'])
+    for (const route of [
+      'POST /mfa',
+      'POST /password/reset',
+      'GET /passkeys',
+      'GET /account',
+      'GET /brand.css',
+    ])
       expect(routes).toContain(route);
   });
 

@@ -47,7 +47,8 @@ export async function prepare() {
   if (isCurrent) return saved.mutants;
   // The pages are served from the build.
   await buildOnce(() => undefined);
-  for (const folder of ['node_modules', 'dist']) symlinkSync(join(ROOT, folder), join(SANDBOX, folder), 'dir');
+  for (const folder of ['node_modules', 'dist'])
+    symlinkSync(join(ROOT, folder), join(SANDBOX, folder), 'dir');
   const mutants = await instrument(files.filter((file) => MUTATED.test(file)));
   writeFileSync(MUTANTS, JSON.stringify({ sourceState, mutants }));
   return mutants;
