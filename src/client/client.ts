@@ -101,7 +101,7 @@ export function createClient(options: ClientOptions = {}) {
   /** One question for all calls that wait for the answer. */
   function steppedUp(): Promise<boolean> {
     stepUp ??= answered({ type: 'step_up' }, async (proof) => {
-      await session.request('POST /reauthenticate', { body: proof });
+      await reauthenticate(proof);
       return true;
     })
       .then(Boolean)
@@ -109,6 +109,11 @@ export function createClient(options: ClientOptions = {}) {
         stepUp = undefined;
       });
     return stepUp;
+  }
+
+  async function reauthenticate(body: Proof): Promise<void> {
+    await session.request('POST /reauthenticate', { body });
+    await session.outdate();
   }
 
   /** @returns undefined if the user cancels. */
@@ -180,7 +185,8 @@ export function createClient(options: ClientOptions = {}) {
     exchange: session.exchange,
     /** A token for other services, valid for half a minute or more; null where the credential is a cookie. */
     accessToken: session.accessToken,
-    reauthenticate: (body: Proof) => call('POST /reauthenticate', { body }),
+    /** Proves the user again. After it, `accessToken` returns a token with the new `auth_time`. */
+    reauthenticate,
     account: {
       get: () => call('GET /users/me'),
       update: (body: Body<'PATCH /users/me'>) => call('PATCH /users/me', { body }),
