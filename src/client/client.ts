@@ -68,7 +68,8 @@ export function createClient(options: ClientOptions = {}) {
   const baseUrl = (options.baseUrl ?? platform.location?.origin)?.replace(/\/+$/, '');
   if (baseUrl === undefined) throw new TypeError('baseUrl is required outside browsers');
   const { transport = browser ? 'cookie' : 'bearer', storage = memoryStorage(), onChallenge } = options;
-  const key = `traffy ${baseUrl}`;
+  // Key-value storages of phones allow no other characters.
+  const key = `traffy.${baseUrl.replace(/[^\w.-]+/g, '_')}`;
   // Other tabs use the same credential: cookies, or what is in a storage.
   const isShared = browser && (transport === 'cookie' || options.storage !== undefined);
   const state = sharedState(isShared ? key : undefined);
@@ -79,9 +80,9 @@ export function createClient(options: ClientOptions = {}) {
     headers: options.headers ?? {},
     timeout: options.timeout ?? 30_000,
     store: credentialStore(storage, key),
-    exclusive: isShared ? overTabs(`${key} lock`) : inProcess(storage),
+    exclusive: isShared ? overTabs(`${key}.lock`) : inProcess(storage),
     state,
-    exchangedAt: timestamp(isShared ? `${key} exchanged` : undefined),
+    exchangedAt: timestamp(isShared ? `${key}.exchanged` : undefined),
     exchangeInterval: options.exchangeInterval ?? HOUR,
   });
   let stepUp: Promise<boolean> | undefined;
