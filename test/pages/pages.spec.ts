@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../support/app.js';
+import { Holder } from '../support/holder.js';
 
 const MAILED = ['/forgot', '/reset-password', '/verify-email'];
 const OTHERS = ['/', '/login', '/signup', '/account', '/admin'];
@@ -238,6 +239,14 @@ describe('the brand', () => {
     expect(text).toContain('<title>Café &amp; Co</title>');
     expect(siteOf(text)).toMatchObject({ brand: 'Café & Co', logo: 'https://cdn.example.com/logo.svg' });
     expect(headers['content-security-policy']).toContain("img-src 'self' data: https://cdn.example.com;");
+    await app.close();
+  });
+
+  it('names the relying party of new passkeys', async () => {
+    const app = await startApp({ env: { BRAND_NAME: 'Café & Co' } });
+    const { headers } = await Holder.signIn(app);
+    const { body } = await app.client.post('/passkeys/registration/options', undefined, headers);
+    expect(body['rp']).toEqual({ id: 'localhost', name: 'Café & Co' });
     await app.close();
   });
 
