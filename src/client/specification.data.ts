@@ -115,7 +115,7 @@ export interface components {
             kind: components["schemas"]["EventKind"];
             /** Format: date-time */
             at: string;
-            /** @description A short description. */
+            /** @description A short description, in the language that `Accept-Language` prefers. */
             description: string;
             /**
              * @description The actor: `user` for the client that used the account or tried to, else a member of the service.

@@ -6,7 +6,7 @@ import { Authenticator } from '../auth/credentials/authenticator.js';
 import { RunningStrategy } from '../auth/sessions/running-strategy.js';
 import type { Role } from '../platform/http/access.decorators.js';
 import { PAGE_ROUTE } from '../platform/http/page-route.js';
-import { varyByLanguage } from '../platform/http/vary-by-language.js';
+import { writeLanguage } from '../platform/http/write-language.js';
 import { type Language, languageOf, textsIn } from '../texts/language.js';
 import { brandCss } from './brand-css.js';
 import { BuiltPages } from './built-pages.js';
@@ -68,7 +68,7 @@ export function serveSite(app: NestFastifyApplication, config: Config): void {
       const query = typeof target === 'string' && target.length <= QUERY_MAX ? target : null;
       const language = languageOf(request.headers['accept-language']);
       const isForbidden = page.role !== undefined && (await lacksRole(authenticator, request, page.role));
-      varyByLanguage(reply);
+      writeLanguage(reply, language);
       return reply
         .code(isForbidden ? 403 : 200)
         .type('text/html; charset=utf-8')
