@@ -165,6 +165,8 @@ export const pages: PageTexts = {
       title: 'Profil',
       name: 'Name',
       nameAdvice: 'Nur Sie sehen ihn. Lassen Sie das Feld leer, wenn Sie keinen angeben möchten.',
+      language: 'Sprache',
+      languageAdvice: 'Für diese Seiten und für E-Mails.',
       memberSince: (date) => `Konto erstellt am ${date}.`,
     },
     email: {

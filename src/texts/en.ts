@@ -159,6 +159,8 @@ export const pages = {
       title: 'Profile',
       name: 'Name',
       nameAdvice: 'Shown to you only. Leave it empty for none.',
+      language: 'Language',
+      languageAdvice: 'Of these pages and of e-mails.',
       memberSince: (date: string) => `Account created on ${date}.`,
     },
     email: {

@@ -78,6 +78,18 @@ describe('pages', () => {
   });
 
   it.each([
+    ['traffy_language=de', 'de'],
+    ['a=b; traffy_language=en; session=x', 'en'],
+    ['traffy_language=fr', 'de'],
+    ['traffy_language=constructor', 'de'],
+    ['other_traffy_language=en', 'de'],
+  ])('are in the language that was chosen in this browser: %s', async (cookie, expected) => {
+    const { text, headers } = await app.client.get('/login', { ...HTML, 'accept-language': 'de', cookie });
+    expect(text).toContain(`<html lang="${expected}">`);
+    expect(headers['content-language']).toBe(expected);
+  });
+
+  it.each([
     ['/account?tab=2#devices', '/account?tab=2#devices'],
     ['https://app.example.com/done?x=1', 'https://app.example.com/done?x=1'],
     ['capacitor://localhost/home', 'capacitor://localhost/home'],
