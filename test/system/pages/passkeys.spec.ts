@@ -165,7 +165,12 @@ describe.each(SINGLE_STRATEGIES)('passkeys on the pages with AUTH_STRATEGY=$stra
     await page.getByText('This device').waitFor();
     await context.clearCookies();
     await page.goto(`${pages.origin}/login`);
-    await sendSignIn(page, email);
+    const [options] = await Promise.all([
+      page.waitForRequest('**/passkeys/registration/options'),
+      sendSignIn(page, email),
+    ]);
+    // Without it, the server refuses a passkey that was made without the presence of the user.
+    expect(options.postDataJSON()).toEqual({ conditional: true });
     await page.waitForFunction(() => (globalThis as unknown as { calls: Calls }).calls.create.length === 1);
     expect((await calls()).create).toEqual([{ mediation: 'conditional', user: email }]);
     // The stub never answers, as a password manager that is slow.
