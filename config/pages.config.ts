@@ -16,7 +16,7 @@ export const pagesSettings = {
       error: "up to 40 letters, digits, spaces and . & ' + -, beginning with a letter or digit",
     }),
     default: 'Traffy',
-    meaning: 'The name of the service on pages and in mails.',
+    meaning: 'The name of the service on pages, in mails and for new passkeys.',
   },
   BRAND_COLOR: {
     schema: z.string().regex(COLOR, { error: 'a colour such as #3451b2' }),

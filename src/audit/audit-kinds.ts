@@ -1,55 +1,8 @@
-/** Every kind of audit event, with a short text for the owner of the account. */
-export const AUDIT_KINDS = {
-  signup: 'The account was created',
-  signup_repeated: 'A sign-up used the address of the account',
-  login: 'Signed in',
-  login_failed: 'A sign-in failed',
-  login_mfa_required: 'The password was correct; a second factor was required',
-  mfa_failed: 'A second factor was wrong',
-  logout: 'Signed out',
-  session_ended: 'A session was ended',
-  sessions_revoked: 'Sessions were ended',
-  refresh_reused: 'A refresh token was reused: the session was ended',
-  credential_exchanged: 'A credential was exchanged for one of another kind',
-  reauthenticated: 'The user re-authenticated',
-  reauthentication_failed: 'A re-authentication failed',
-  password_changed: 'The password was changed',
-  password_reset_requested: 'A password reset was requested',
-  password_reset: 'The password was reset with a mailed link',
-  email_change_requested: 'A change of the e-mail address was requested',
-  email_changed: 'The e-mail address was changed',
-  email_verified: 'The e-mail address was verified',
-  profile_changed: 'The profile was changed',
-  account_exported: 'The data of the account was exported',
-  account_deleted: 'The account was deleted',
-  passkey_added: 'A passkey was added',
-  passkey_renamed: 'A passkey was renamed',
-  passkey_removed: 'A passkey was removed',
-  passkey_suspicious: 'A passkey may have been copied: its counter did not increase',
-  passkey_backup_enabled: 'A passkey can now be backed up or synchronised to other devices',
-  passkey_backup_refused: 'A passkey was refused: it no longer reports that it can be backed up',
-  passkey_disabled: 'A passkey was disabled: its key is not secure',
-  totp_added: 'An authenticator app was added',
-  totp_removed: 'The authenticator app was removed',
-  recovery_codes_made: 'Recovery codes were created',
-  recovery_code_used: 'A recovery code was used',
-  authenticator_locked: 'Too many failed attempts: an authenticator was locked',
-  user_created: 'The account was created by an administrator',
-  user_disabled: 'The account was disabled',
-  user_enabled: 'The account was enabled again',
-  user_unlocked: 'The failed attempts at the account were cleared by an administrator',
-  user_role_changed: 'The role was changed',
-  user_reset: 'Sign-in was reset by an administrator',
-  users_imported: 'Accounts were imported',
-  users_exported: 'Accounts were exported',
-  admin_viewed: 'An administrator viewed the account',
-  key_rotated: 'The signing key was rotated',
-  key_revoked: 'A signing key was revoked',
-  secrets_rewrapped: 'Data at rest was re-encrypted under the first secret',
-  strategy_started: 'A node started with a strategy',
-  client_added: 'A service client was added',
-  client_removed: 'A service client was removed',
-  audit_pruned: 'Expired events were deleted',
-} as const;
+import type { EventTexts } from '../texts/en.js';
+import { DEFAULT_LANGUAGE, textsIn } from '../texts/language.js';
 
-export type AuditKind = keyof typeof AUDIT_KINDS;
+/** The kind of an audit event. */
+export type AuditKind = keyof EventTexts;
+
+/** Every kind of audit event, with a short text for the owner of the account. */
+export const AUDIT_KINDS: EventTexts = textsIn(DEFAULT_LANGUAGE).events;

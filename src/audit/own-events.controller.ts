@@ -1,7 +1,10 @@
-import { Controller, Get, Query } from '@nestjs/common';
+import { Controller, Get, Query, Res } from '@nestjs/common';
+import type { FastifyReply } from 'fastify';
 import { ApiGroup, ApiProblems, ApiReply, ApiRoute } from '../platform/docs/api-reply.decorator.js';
 import { CurrentUser, type CurrentUserInfo } from '../platform/http/current-user.decorator.js';
+import { writeLanguage } from '../platform/http/write-language.js';
 import { AuditLog } from './audit-log.service.js';
+import { languageOf } from '../texts/language.js';
 import { toOwnEvent } from './own-events.js';
 import {
   type OwnEventsQuery,
@@ -23,10 +26,14 @@ export class OwnEventsController {
   async list(
     @CurrentUser() { userId }: CurrentUserInfo,
     @Query({ schema: ownEventsQuerySchema }) { limit, cursor }: OwnEventsQuery,
+    @Res({ passthrough: true }) reply: FastifyReply,
   ): Promise<OwnEventsReply> {
     const { events, nextCursor } = await this.log.list({ userId, limit, cursor });
+    const language = languageOf(reply.request.headers['accept-language']);
+    writeLanguage(reply, language);
+    const own = events.map((event) => toOwnEvent(event, language));
     return {
-      events: events.map(toOwnEvent).map((event) => ({
+      events: own.map((event) => ({
         id: event.id,
         kind: event.kind,
         at: event.at.toISOString(),

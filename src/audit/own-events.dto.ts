@@ -23,7 +23,9 @@ const ownEventSchema = z
     id: z.uuid(),
     kind: auditKindSchema,
     at: z.iso.datetime(),
-    description: z.string().meta({ description: 'A short description.' }),
+    description: z
+      .string()
+      .meta({ description: 'A short description, in the language that `Accept-Language` prefers.' }),
     actor: z.enum(['user', 'admin', 'operator', 'service', 'system']).meta({
       description:
         'The actor: `user` for the client that used the account or tried to, else a member of the service.',

@@ -1,5 +1,6 @@
 import { deviceLabel, readableUserAgent } from '../platform/http/user-agent.js';
-import { AUDIT_KINDS, type AuditKind } from './audit-kinds.js';
+import type { AuditKind } from './audit-kinds.js';
+import { type Language, textsIn } from '../texts/language.js';
 import type { AuditRecord } from './audit-log.service.js';
 
 /** The actor as the owner of the account may see it: not which administrator or service. */
@@ -50,8 +51,9 @@ const SHOWN: Partial<Record<AuditKind, readonly string[]>> = {
   user_reset: ['factors'],
 };
 
-/** The data of an event that the owner of the account can see. */
-export function toOwnEvent(event: AuditRecord): OwnEvent {
+/** The data of an event that the owner of the account can see, described in a language. */
+export function toOwnEvent(event: AuditRecord, language: Language): OwnEvent {
+  const descriptions: Readonly<Record<string, string>> = textsIn(language).events;
   const actor = shownActor(event.actor);
   // If another actor did it, client data is that actor's.
   const isOwn = actor === 'user';
@@ -60,7 +62,7 @@ export function toOwnEvent(event: AuditRecord): OwnEvent {
     id: event.id,
     kind: event.kind,
     at: event.at,
-    description: AUDIT_KINDS[event.kind] ?? event.kind,
+    description: descriptions[event.kind] ?? event.kind,
     actor,
     sessionId: actor === 'admin' && event.kind !== 'session_ended' ? null : event.sessionId,
     ip: isOwn ? event.ip : null,

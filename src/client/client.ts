@@ -68,7 +68,8 @@ export function createClient(options: ClientOptions = {}) {
   const baseUrl = (options.baseUrl ?? platform.location?.origin)?.replace(/\/+$/, '');
   if (baseUrl === undefined) throw new TypeError('baseUrl is required outside browsers');
   const { transport = browser ? 'cookie' : 'bearer', storage = memoryStorage(), onChallenge } = options;
-  const key = `traffy ${baseUrl}`;
+  // Key-value storages of phones allow no other characters.
+  const key = `traffy.${baseUrl.replace(/[^\w.-]+/g, '_')}`;
   // Other tabs use the same credential: cookies, or what is in a storage.
   const isShared = browser && (transport === 'cookie' || options.storage !== undefined);
   const state = sharedState(isShared ? key : undefined);
@@ -79,9 +80,9 @@ export function createClient(options: ClientOptions = {}) {
     headers: options.headers ?? {},
     timeout: options.timeout ?? 30_000,
     store: credentialStore(storage, key),
-    exclusive: isShared ? overTabs(`${key} lock`) : inProcess(storage),
+    exclusive: isShared ? overTabs(`${key}.lock`) : inProcess(storage),
     state,
-    exchangedAt: timestamp(isShared ? `${key} exchanged` : undefined),
+    exchangedAt: timestamp(isShared ? `${key}.exchanged` : undefined),
     exchangeInterval: options.exchangeInterval ?? HOUR,
   });
   let stepUp: Promise<boolean> | undefined;
@@ -101,7 +102,7 @@ export function createClient(options: ClientOptions = {}) {
   /** One question for all calls that wait for the answer. */
   function steppedUp(): Promise<boolean> {
     stepUp ??= answered({ type: 'step_up' }, async (proof) => {
-      await session.request('POST /reauthenticate', { body: proof });
+      await reauthenticate(proof);
       return true;
     })
       .then(Boolean)
@@ -109,6 +110,11 @@ export function createClient(options: ClientOptions = {}) {
         stepUp = undefined;
       });
     return stepUp;
+  }
+
+  async function reauthenticate(body: Proof): Promise<void> {
+    await session.request('POST /reauthenticate', { body });
+    await session.outdate();
   }
 
   /** @returns undefined if the user cancels. */
@@ -180,7 +186,8 @@ export function createClient(options: ClientOptions = {}) {
     exchange: session.exchange,
     /** A token for other services, valid for half a minute or more; null where the credential is a cookie. */
     accessToken: session.accessToken,
-    reauthenticate: (body: Proof) => call('POST /reauthenticate', { body }),
+    /** Proves the user again. After it, `accessToken` returns a token with the new `auth_time`. */
+    reauthenticate,
     account: {
       get: () => call('GET /users/me'),
       update: (body: Body<'PATCH /users/me'>) => call('PATCH /users/me', { body }),

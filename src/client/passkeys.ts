@@ -39,9 +39,9 @@ export function createPasskeys(client: Pick<Client, 'call' | 'signInWithPasskey'
     return (await ceremony((credentials) => credentials.create(options))) as NewCredential;
   }
 
-  async function register(extra: object, { name, end_other_sessions }: AddOptions) {
-    const json = await client.call('POST /passkeys/registration/options');
-    const credential = await create(json, extra);
+  async function register(conditional: boolean, { name, end_other_sessions }: AddOptions) {
+    const json = await client.call('POST /passkeys/registration/options', { body: { conditional } });
+    const credential = await create(json, conditional ? { mediation: 'conditional' } : {});
     const body = { credential, ...(name && { name }), ...(end_other_sessions && { end_other_sessions }) };
     return client.call('POST /passkeys/registration/verify', { body });
   }
@@ -96,7 +96,7 @@ export function createPasskeys(client: Pick<Client, 'call' | 'signInWithPasskey'
     isSupported: () => webauthn.PublicKeyCredential !== undefined,
     list: async () => (await client.call('GET /passkeys')).passkeys,
     /** Adds a passkey of this device or of another one. */
-    add: (options: AddOptions = {}) => register({}, options),
+    add: (options: AddOptions = {}) => register(false, options),
     /**
      * Adds a passkey without a prompt, after a sign-in with a password (conditional create). Undefined where the
      * browser or the password manager does not do it.
@@ -105,7 +105,7 @@ export function createPasskeys(client: Pick<Client, 'call' | 'signInWithPasskey'
       const capabilities = await webauthn.PublicKeyCredential?.getClientCapabilities?.();
       if (!capabilities?.['conditionalCreate']) return undefined;
       try {
-        return await register({ mediation: 'conditional' }, options);
+        return await register(true, options);
       } catch (error) {
         if (error instanceof TraffyError && error.status === 0 && error.code.startsWith('passkey_'))
           return undefined;

@@ -38,6 +38,8 @@ export interface Session {
   exchange(): Promise<void>;
   /** Returns null if the credential is not a token. */
   accessToken(): Promise<string | null>;
+  /** Renews the access token before it is handed out again: its claims are not those of the session any more. */
+  outdate(): Promise<void>;
 }
 
 /** An access token with less time left is renewed before it is handed out, in milliseconds. */
@@ -210,6 +212,11 @@ export function createSession({
     return (await store.read()).access_token ?? null;
   }
 
+  /** Takes its turn: a renewal under way can return a token of before. */
+  function outdate(): Promise<void> {
+    return exclusive(() => store.update(({ expires_at: _replaced, ...held }) => held));
+  }
+
   /** @returns false if the reply has no tokens. */
   async function keepTokens(
     { access_token, refresh_token, expires_in = 0 }: Partial<LoginReply>,
@@ -241,6 +248,7 @@ export function createSession({
       })),
     exchange,
     accessToken,
+    outdate,
   };
 }
 

@@ -115,7 +115,7 @@ export interface components {
             kind: components["schemas"]["EventKind"];
             /** Format: date-time */
             at: string;
-            /** @description A short description. */
+            /** @description A short description, in the language that `Accept-Language` prefers. */
             description: string;
             /**
              * @description The actor: `user` for the client that used the account or tried to, else a member of the service.
@@ -161,7 +161,7 @@ export interface components {
             /** @description Whether the owner verified it. */
             email_verified: boolean;
             name: string | null;
-            /** @description The language of mails; null for English. */
+            /** @description The language of mails and pages; null for mails in English. */
             language: ("en" | "de") | null;
             /** @enum {string} */
             role: "user" | "admin";
@@ -171,7 +171,7 @@ export interface components {
         Profile: {
             /** @description The name that you choose; null for none. */
             name?: string | null;
-            /** @description The language of mails; null for English. */
+            /** @description The language of mails and pages; null for mails in English. */
             language?: ("en" | "de") | null;
         };
         SignInMethods: {

@@ -54,7 +54,7 @@ export function createSend({ baseUrl, store, ...options }: TransportOptions): Se
         },
         ...(body !== undefined && { body: JSON.stringify(body) }),
         credentials: omitsCookies ? 'omit' : isSameOrigin ? 'same-origin' : 'include',
-        signal: AbortSignal.timeout(options.timeout),
+        signal: timeoutSignal(options.timeout),
       }),
     );
     const text = await connected(() => response.text());
@@ -68,6 +68,14 @@ export function createSend({ baseUrl, store, ...options }: TransportOptions): Se
     const lines = response.headers.getSetCookie?.() ?? [];
     if (lines.length > 0) await store.update((held) => withCookies(held, lines));
   }
+}
+
+/** React Native has no `AbortSignal.timeout`, whose timer keeps no process of Node.js alive. */
+function timeoutSignal(milliseconds: number): AbortSignal {
+  if ('timeout' in AbortSignal) return AbortSignal.timeout(milliseconds);
+  const controller = new AbortController();
+  setTimeout(() => controller.abort(), milliseconds);
+  return controller.signal;
 }
 
 async function connected<T>(request: () => Promise<T>): Promise<T> {

@@ -6,12 +6,13 @@ import { Authenticator } from '../auth/credentials/authenticator.js';
 import { RunningStrategy } from '../auth/sessions/running-strategy.js';
 import type { Role } from '../platform/http/access.decorators.js';
 import { PAGE_ROUTE } from '../platform/http/page-route.js';
-import { varyByLanguage } from '../platform/http/vary-by-language.js';
-import { type Language, languageOf, textsIn } from '../texts/language.js';
+import { writeLanguage } from '../platform/http/write-language.js';
+import { type Language, textsIn } from '../texts/language.js';
 import { brandCss } from './brand-css.js';
 import { BuiltPages } from './built-pages.js';
 import { serveControls } from './dev-controls.js';
 import { pageHtml, pagePolicy } from './page-html.js';
+import { pageLanguage } from './page-language.js';
 import { returnTo } from './return-to.js';
 import { OLD_PAGES, SITE_PAGES, type SitePage } from './site-pages.js';
 import { serveWellKnown } from './well-known.js';
@@ -66,9 +67,9 @@ export function serveSite(app: NestFastifyApplication, config: Config): void {
     fastify.get(page.path, PAGE_ROUTE, async (request, reply) => {
       const { return_to: target } = request.query as Readonly<Record<string, unknown>>;
       const query = typeof target === 'string' && target.length <= QUERY_MAX ? target : null;
-      const language = languageOf(request.headers['accept-language']);
+      const language = pageLanguage(request.headers);
       const isForbidden = page.role !== undefined && (await lacksRole(authenticator, request, page.role));
-      varyByLanguage(reply);
+      writeLanguage(reply, language);
       return reply
         .code(isForbidden ? 403 : 200)
         .type('text/html; charset=utf-8')

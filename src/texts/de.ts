@@ -1,4 +1,4 @@
-import type { MailTexts, MailValues, MailWords, PageTexts, ProblemTexts } from './en.js';
+import type { EventTexts, MailTexts, MailValues, MailWords, PageTexts, ProblemTexts } from './en.js';
 
 /** What the pages show. */
 export const pages: PageTexts = {
@@ -165,6 +165,8 @@ export const pages: PageTexts = {
       title: 'Profil',
       name: 'Name',
       nameAdvice: 'Nur Sie sehen ihn. Lassen Sie das Feld leer, wenn Sie keinen angeben möchten.',
+      language: 'Sprache',
+      languageAdvice: 'Für diese Seiten und für E-Mails.',
       memberSince: (date) => `Konto erstellt am ${date}.`,
     },
     email: {
@@ -690,4 +692,57 @@ export const problems: ProblemTexts = {
     domainForm:
       'muss eine Domain haben, deren Teile 1 bis 63 Buchstaben, Ziffern und Bindestriche haben, ohne Bindestrich am Rand',
   },
+};
+
+export const events: EventTexts = {
+  signup: 'Das Konto wurde erstellt',
+  signup_repeated: 'Mit der Adresse des Kontos sollte noch ein Konto erstellt werden',
+  login: 'Angemeldet',
+  login_failed: 'Eine Anmeldung ist fehlgeschlagen',
+  login_mfa_required: 'Das Passwort war richtig; ein zweiter Faktor wurde verlangt',
+  mfa_failed: 'Ein zweiter Faktor war falsch',
+  logout: 'Abgemeldet',
+  session_ended: 'Eine Sitzung wurde beendet',
+  sessions_revoked: 'Sitzungen wurden beendet',
+  refresh_reused: 'Ein Refresh-Token wurde noch einmal benutzt: Die Sitzung wurde beendet',
+  credential_exchanged: 'Die Anmeldung eines Geräts hat jetzt eine andere Form',
+  reauthenticated: 'Die Identität wurde bestätigt',
+  reauthentication_failed: 'Eine Bestätigung der Identität ist fehlgeschlagen',
+  password_changed: 'Das Passwort wurde geändert',
+  password_reset_requested: 'Es wurde angefordert, das Passwort zurückzusetzen',
+  password_reset: 'Das Passwort wurde mit einem Link aus einer E-Mail zurückgesetzt',
+  email_change_requested: 'Es wurde angefordert, die E-Mail-Adresse zu ändern',
+  email_changed: 'Die E-Mail-Adresse wurde geändert',
+  email_verified: 'Die E-Mail-Adresse wurde bestätigt',
+  profile_changed: 'Das Profil wurde geändert',
+  account_exported: 'Die Daten des Kontos wurden heruntergeladen',
+  account_deleted: 'Das Konto wurde gelöscht',
+  passkey_added: 'Ein Passkey wurde hinzugefügt',
+  passkey_renamed: 'Ein Passkey wurde umbenannt',
+  passkey_removed: 'Ein Passkey wurde entfernt',
+  passkey_suspicious: 'Ein Passkey wurde vielleicht kopiert: Sein Zähler ist nicht gestiegen',
+  passkey_backup_enabled: 'Ein Passkey kann jetzt gesichert oder mit anderen Geräten synchronisiert werden',
+  passkey_backup_refused: 'Ein Passkey wurde abgelehnt: Er meldet nicht mehr, dass er gesichert werden kann',
+  passkey_disabled: 'Ein Passkey wurde gesperrt: Sein Schlüssel ist nicht sicher',
+  totp_added: 'Eine Authenticator-App wurde hinzugefügt',
+  totp_removed: 'Die Authenticator-App wurde entfernt',
+  recovery_codes_made: 'Wiederherstellungscodes wurden erstellt',
+  recovery_code_used: 'Ein Wiederherstellungscode wurde benutzt',
+  authenticator_locked: 'Zu viele Fehlversuche: Ein Anmeldeverfahren wurde gesperrt',
+  user_created: 'Das Konto wurde von der Administration erstellt',
+  user_disabled: 'Das Konto wurde gesperrt',
+  user_enabled: 'Das Konto wurde entsperrt',
+  user_unlocked: 'Die Fehlversuche am Konto wurden von der Administration gelöscht',
+  user_role_changed: 'Die Rolle wurde geändert',
+  user_reset: 'Die Anmeldung wurde von der Administration zurückgesetzt',
+  users_imported: 'Konten wurden importiert',
+  users_exported: 'Konten wurden exportiert',
+  admin_viewed: 'Die Administration hat das Konto angesehen',
+  key_rotated: 'Der Schlüssel für Signaturen wurde gewechselt',
+  key_revoked: 'Ein Schlüssel für Signaturen wurde widerrufen',
+  secrets_rewrapped: 'Gespeicherte Daten wurden mit dem ersten Geheimnis neu verschlüsselt',
+  strategy_started: 'Ein Knoten ist mit einer Strategie gestartet',
+  client_added: 'Ein Dienst wurde als Client hinzugefügt',
+  client_removed: 'Ein Dienst wurde als Client entfernt',
+  audit_pruned: 'Abgelaufene Ereignisse wurden gelöscht',
 };

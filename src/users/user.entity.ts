@@ -23,7 +23,7 @@ export const UserSchema = defineEntity({
     passwordCompromisedAt: p.datetime().nullable(),
     /** The WebAuthn user handle: 64 random bytes. */
     webauthnHandle: p.blob().$type<Buffer>().nullable().unique('users_webauthn_handle_key').hidden().lazy(),
-    /** The language of mails (ISO 639-1); null for the default. */
+    /** The language of mails and pages (ISO 639-1); null for the default. */
     language: p.text().nullable(),
     createdAt: p.datetime().defaultRaw('now()'),
     updatedAt: p.datetime().defaultRaw('now()'),

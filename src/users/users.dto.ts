@@ -71,7 +71,7 @@ export const profileSchema = z
       description: 'The name that you choose; null for none.',
     }),
     language: languageSchema.nullable().optional().meta({
-      description: 'The language of mails; null for English.',
+      description: 'The language of mails and pages; null for mails in English.',
     }),
   })
   .refine((change) => Object.values(change).some((value) => value !== undefined), {
@@ -86,7 +86,10 @@ export const accountSchema = z
     email: z.string().meta({ description: 'As the owner wrote it.' }),
     email_verified: z.boolean().meta({ description: 'Whether the owner verified it.' }),
     name: z.string().nullable(),
-    language: z.enum(LANGUAGES).nullable().meta({ description: 'The language of mails; null for English.' }),
+    language: z
+      .enum(LANGUAGES)
+      .nullable()
+      .meta({ description: 'The language of mails and pages; null for mails in English.' }),
     role: z.enum(['user', 'admin']),
     created_at: z.iso.datetime(),
   })

@@ -5,6 +5,7 @@ import { Audit } from '../../src/audit/audit.service.js';
 import { ServiceClients } from '../../src/services/service-clients.service.js';
 import { KeyAdministration } from '../../src/auth/keys/key-administration.service.js';
 import { KeyInventory } from '../../src/auth/keys/key-inventory.service.js';
+import { textsIn } from '../../src/texts/language.js';
 import { startApp, type TestApp } from '../support/app.js';
 import type { Reply } from '../support/client.js';
 import { PASSWORD, signIn, STRATEGIES } from '../support/strategies.js';
@@ -43,6 +44,7 @@ describe.each(STRATEGIES)('the audit trail with AUTH_STRATEGY=$strategy', ({ str
       actor: 'user',
       session_id: sessionId,
       ip: '127.0.0.1',
+      device: null,
       user_agent: 'lightMyRequest',
       device: null,
       details,
@@ -55,6 +57,19 @@ describe.each(STRATEGIES)('the audit trail with AUTH_STRATEGY=$strategy', ({ str
       event('login_failed', 'A sign-in failed', null, { reason: 'wrong' }),
       event('login', 'Signed in', first.sessionId, { methods: ['pwd'], device: expect.any(String) }),
     ]);
+  });
+
+  it('describes them in the language of the reader', async () => {
+    const { client } = await signIn(app);
+    const german = await client.get('/users/me/events', { 'accept-language': 'de' });
+    expect(german.headers).toMatchObject({
+      'content-language': 'de',
+      vary: expect.stringContaining('Accept-Language'),
+    });
+    const of = ({ body }: typeof german) => body['events'][0] as object;
+    expect(of(german)).toMatchObject({ kind: 'login', description: textsIn('de').events.login });
+    const english = await client.get('/users/me/events', { 'accept-language': 'fr' });
+    expect(of(english)).toMatchObject({ kind: 'login', description: 'Signed in' });
   });
 
   it('pages of any size contain every event once, in one order [O1]', async () => {

@@ -1,4 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { decodeJwt } from 'jose';
 import { createClient, type ClientOptions, type Proof, TraffyError } from '../../src/client/client.entry.js';
 import { makeStale } from '../support/account.js';
 import { startApp, type TestApp } from '../support/app.js';
@@ -108,6 +109,43 @@ describe.each(CASES)('the client by $transport with AUTH_STRATEGY=$strategy', ({
     await makeStale(app, sessionId);
     await expect(client.account.export()).rejects.toMatchObject({ code: 'step_up_required' });
     expect(await client.me()).toMatchObject({ logged_in: true });
+  });
+
+  it('hands out a token with the time of the step-up, after a question and after a call', async () => {
+    const record = recorder(baseUrl);
+    const kept = new Map<string, string>();
+    const { client, sessionId } = await signedIn({
+      fetch: record.fetch,
+      storage: {
+        get: (key) => kept.get(key),
+        set: (key, value) => kept.set(key, value),
+        remove: (key) => kept.delete(key),
+      },
+      onChallenge: () => ({ password: PASSWORD }),
+    });
+    const holdsTokens = strategy.startsWith('jwt') && transport === 'bearer';
+    /** Whether the token that other services get shows a proof of this minute; null without a token. */
+    const showsProof = async () => {
+      const token = await client.accessToken();
+      return token && Date.now() / 1000 - Number(decodeJwt(token)['auth_time']) < 60;
+    };
+    const stepUps = [
+      () => client.account.export(),
+      () => client.reauthenticate({ password: PASSWORD }).then(() => client.account.export()),
+    ];
+    for (const stepUp of stepUps) {
+      await makeStale(app, sessionId);
+      // The next token is a new one, of a session whose proof is old.
+      for (const [key, value] of kept) kept.set(key, JSON.stringify({ ...JSON.parse(value), expires_at: 0 }));
+      expect(await showsProof()).toBe(holdsTokens ? false : null);
+      record.calls.length = 0;
+      await stepUp();
+      expect(await showsProof()).toBe(holdsTokens ? true : null);
+      await showsProof();
+      expect(record.calls.filter((call) => call.startsWith('POST /refresh'))).toHaveLength(
+        holdsTokens ? 1 : 0,
+      );
+    }
   });
 
   it('completes a sign-in with a second factor, by result or by callback', async () => {

@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../support/app.js';
+import { Holder } from '../support/holder.js';
 
 const MAILED = ['/forgot', '/reset-password', '/verify-email'];
 const OTHERS = ['/', '/login', '/signup', '/account', '/admin'];
@@ -74,6 +75,18 @@ describe('pages', () => {
   ])('are in the language that Accept-Language %j prefers: %s', async (given, language) => {
     const { text } = await app.client.get('/login', { ...HTML, 'accept-language': given });
     expect(text).toContain(`<html lang="${language}">`);
+  });
+
+  it.each([
+    ['traffy_language=de', 'de'],
+    ['a=b; traffy_language=en; session=x', 'en'],
+    ['traffy_language=fr', 'de'],
+    ['traffy_language=constructor', 'de'],
+    ['other_traffy_language=en', 'de'],
+  ])('are in the language that was chosen in this browser: %s', async (cookie, expected) => {
+    const { text, headers } = await app.client.get('/login', { ...HTML, 'accept-language': 'de', cookie });
+    expect(text).toContain(`<html lang="${expected}">`);
+    expect(headers['content-language']).toBe(expected);
   });
 
   it.each([
@@ -238,6 +251,14 @@ describe('the brand', () => {
     expect(text).toContain('<title>Café &amp; Co</title>');
     expect(siteOf(text)).toMatchObject({ brand: 'Café & Co', logo: 'https://cdn.example.com/logo.svg' });
     expect(headers['content-security-policy']).toContain("img-src 'self' data: https://cdn.example.com;");
+    await app.close();
+  });
+
+  it('names the relying party of new passkeys', async () => {
+    const app = await startApp({ env: { BRAND_NAME: 'Café & Co' } });
+    const { headers } = await Holder.signIn(app);
+    const { body } = await app.client.post('/passkeys/registration/options', undefined, headers);
+    expect(body['rp']).toEqual({ id: 'localhost', name: 'Café & Co' });
     await app.close();
   });
 

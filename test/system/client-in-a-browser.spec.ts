@@ -132,4 +132,21 @@ describe.each(STRATEGIES)('pages of a browser with AUTH_STRATEGY=$strategy', ({ 
     await page.evaluate(`passkeys.remove('${added.id}')`);
     expect(await page.evaluate('passkeys.list()')).toEqual([]);
   });
+
+  it('report passkeys to password managers, where the browser can', async () => {
+    const { page } = watched;
+    const reports = {
+      accepted: ['signalAllAcceptedCredentials', { rpId: 'a', userId: 'b', allAcceptedCredentialIds: ['c'] }],
+      unknown: ['signalUnknownCredential', { rpId: 'a', credentialId: 'c' }],
+      user: ['signalCurrentUserDetails', { rpId: 'a', userId: 'b', name: 'c', displayName: 'd' }],
+    } as const;
+    for (const [name, [method, options]] of Object.entries(reports)) {
+      const call = `passkeys.signal.${name}(${JSON.stringify(options)})`;
+      const taken = `PublicKeyCredential.${method} = async (options) => void (window.taken = options)`;
+      expect(await page.evaluate(`(${taken}, ${call}.then(() => window.taken))`)).toEqual(options);
+      const refused = `PublicKeyCredential.${method} = () => Promise.reject(new TypeError('refused'))`;
+      expect(await page.evaluate(`(${refused}, ${call})`)).toBeUndefined();
+      expect(await page.evaluate(`(PublicKeyCredential.${method} = undefined, ${call})`)).toBeUndefined();
+    }
+  });
 });

@@ -1,7 +1,11 @@
+import { readFileSync } from 'node:fs';
+import { createRequire } from 'node:module';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../support/app.js';
 import { openPage, type WatchedPage } from '../support/browser.js';
 import { freePort } from '../support/process.js';
+
+const axeSource = readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8');
 
 describe('development controls in a browser', () => {
   let app: TestApp;
@@ -53,5 +57,31 @@ describe('development controls in a browser', () => {
       .waitFor();
     await shows('.dev-badge a', 'jwt credential, live');
     expect(watched.complaints).toEqual([]);
+  });
+
+  it.each(['light', 'dark'] as const)('are in rows, and fit a phone (%s)', async (colorScheme) => {
+    const { page } = watched;
+    await page.emulateMedia({ colorScheme });
+    await page.goto(`${origin}/dev/controls`);
+    await page.getByRole('button', { name: 'Who am I' }).click();
+    await page.locator('#wire').filter({ hasText: '"logged_in"' }).waitFor();
+    const boxOf = async (name: string) => {
+      const box = await page.getByRole('button', { name, exact: true }).boundingBox();
+      if (!box) throw new Error(`no button ${name}`);
+      return box;
+    };
+    for (const [width, height] of [
+      [1280, 900],
+      [320, 640],
+    ] as const) {
+      await page.setViewportSize({ width, height });
+      const [first, second] = [await boxOf('Who am I'), await boxOf('Expire')];
+      expect([width, second.y]).toEqual([width, first.y]);
+      expect(second.x - first.x - first.width).toBeGreaterThanOrEqual(8);
+      expect(await page.evaluate('document.documentElement.scrollWidth')).toBe(width);
+    }
+    await page.evaluate(axeSource);
+    const violations = await page.evaluate<{ id: string }[]>('axe.run().then((found) => found.violations)');
+    expect(violations.map(({ id }) => id)).toEqual([]);
   });
 });

@@ -76,6 +76,8 @@ try {
 
 async function takeAll(suffix, options) {
   const context = await browser.newContext(options);
+  // The badge of the development controls is on no page of a user.
+  await context.route('**/dev/assets/badge*', (route) => route.abort());
   const page = await context.newPage();
   page.setDefaultTimeout(15_000);
   const take = async (name, isWhole = true) => {

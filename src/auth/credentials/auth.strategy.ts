@@ -49,6 +49,11 @@ export interface AuthStrategy {
    * the application behind a proxy can receive credentials of its own.
    */
   recognizes(value: string): boolean;
+  /**
+   * Whether a request has no credential of this kind, but a value with the form of what renews one, live or not. Absent
+   * for kinds without renewal.
+   */
+  canRefresh?(headers: CredentialHeaders): boolean;
   /** Translates a refusal of the Passport strategy. */
   explain(failure: unknown, credential: PresentedCredential): DeadCredential;
   /**

@@ -61,6 +61,9 @@ export interface Inspection {
   readonly claims: AccessTokenClaims | null;
 }
 
+/** The browser has dropped the credential, and still holds what renews it. */
+const DROPPED: DeadCredential = { reason: 'expired', action: 'refresh', sessionId: null };
+
 /** The result of a Passport strategy: success with a value, or failure with a reason. */
 export type Outcome<T> = { readonly success: T } | { readonly failure: unknown };
 
@@ -97,7 +100,8 @@ export class Authenticator {
         verdicts.push(isAccepted ? verdict : asNotAccepted(verdict));
       }
     }
-    return summarize(verdicts, requires);
+    const summary = summarize(verdicts, requires);
+    return verdicts.length === 0 && this.canRefresh(headers) ? { ...summary, dead: DROPPED } : summary;
   }
 
   /**
@@ -155,6 +159,12 @@ export class Authenticator {
       ) as (request: object, response: object, next: (error?: unknown) => void) => void;
       middleware(credential, {}, reject);
     });
+  }
+
+  private canRefresh(headers: CredentialHeaders): boolean {
+    return this.strategies.all.some(
+      (strategy) => this.running.accepts(strategy.name) && strategy.canRefresh?.(headers),
+    );
   }
 
   private async judge(strategy: AuthStrategy, credential: PresentedCredential): Promise<Verdict> {

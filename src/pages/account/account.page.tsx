@@ -3,6 +3,7 @@ import { Alert } from '../components/alert.tsx';
 import { Brand } from '../components/card.tsx';
 import { Content, useAction, useLoaded } from '../components/section.tsx';
 import { Title } from '../components/title.tsx';
+import { adoptLanguage } from '../language.js';
 import { mount } from '../mount.tsx';
 import { t } from '../text.js';
 import { client } from './account-client.js';
@@ -42,6 +43,7 @@ function AccountPage() {
       client.account.get(),
       client.call('GET /users/me/sign-in-methods'),
     ]);
+    adoptLanguage(account.language);
     return { account, methods };
   });
   useEffect(() => client.onChange(({ status }) => status === 'signed_out' && toSignIn()), []);

@@ -14,10 +14,10 @@ type Passkey = List['passkeys'][number];
 
 const texts = t.account.passkeys;
 
-export function Passkeys({ reload }: SectionProps) {
+export function Passkeys({ account, reload }: SectionProps) {
   const loaded = useLoaded(async () => {
     const list = await client.call('GET /passkeys');
-    await report(list);
+    await report(list, account.email);
     return list.passkeys;
   });
   const { run, failure, notice, isBusy } = useAction();
@@ -127,11 +127,16 @@ function askName({ id, name }: Passkey): Promise<true | undefined> {
   ));
 }
 
-/** Tells password managers which passkeys exist, so that they stop offering the others. */
-async function report({ passkeys: list, rp_id: rpId, user_handle: userId }: List): Promise<void> {
+/** Tells password managers which passkeys exist, so that they stop offering the others, and what they show for them. */
+async function report(
+  { passkeys: list, rp_id: rpId, user_handle: userId }: List,
+  email: string,
+): Promise<void> {
   if (userId === null) return;
   const allAcceptedCredentialIds = list
     .filter(({ is_disabled }) => !is_disabled)
     .map(({ credential_id }) => credential_id);
   await passkeys.signal.accepted({ rpId, userId, allAcceptedCredentialIds });
+  // The names of a registration; the address can have changed since.
+  await passkeys.signal.user({ rpId, userId, name: email, displayName: email });
 }

@@ -1,7 +1,9 @@
 import { useState } from 'preact/hooks';
-import { Field } from '../components/fields.tsx';
+import type { Language } from '../../texts/language.js';
+import { Field, SelectField } from '../components/fields.tsx';
 import { Form } from '../components/form.tsx';
 import { Outcome, Section } from '../components/section.tsx';
+import { LANGUAGE_NAMES } from '../language.js';
 import { t } from '../text.js';
 import { dayOf } from '../time.tsx';
 import { client } from './account-client.js';
@@ -9,8 +11,12 @@ import type { SectionProps } from './section-props.js';
 
 export function Profile({ account, reload }: SectionProps) {
   const [notice, setNotice] = useState<string | null>(null);
-  const submit = async ({ name = '' }) => {
-    await client.account.update({ name: name.trim() === '' ? null : name.trim() });
+  const current = account.language ?? 'en';
+  const submit = async ({ name = '', language = current }) => {
+    await client.account.update({
+      name: name.trim() === '' ? null : name.trim(),
+      ...(language !== current && { language: language as Language }),
+    });
     await reload();
     setNotice(t.account.saved);
   };
@@ -26,6 +32,13 @@ export function Profile({ account, reload }: SectionProps) {
           maxLength={100}
           defaultValue={account.name ?? ''}
           advice={t.account.profile.nameAdvice}
+        />
+        <SelectField
+          name="language"
+          label={t.account.profile.language}
+          options={LANGUAGE_NAMES}
+          chosen={current}
+          advice={t.account.profile.languageAdvice}
         />
       </Form>
       <Outcome failure={null} notice={notice} />

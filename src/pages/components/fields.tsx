@@ -170,23 +170,31 @@ export function CodeField({ name = 'code', label, kind, isFocused = false }: Cod
 interface SelectProps {
   readonly name: string;
   readonly label: string;
-  /** The texts by value; the first is chosen. */
+  /** The texts by value. */
   readonly options: Readonly<Record<string, string>>;
+  /** The value at the start; by default the first. */
+  readonly chosen?: string;
+  readonly advice?: string;
 }
 
 /** A choice of a few values. */
-export function SelectField({ name, label, options }: SelectProps) {
+export function SelectField({ name, label, options, chosen, advice }: SelectProps) {
   const id = useUniqueId();
   return (
     <div class="field">
       <label for={id}>{label}</label>
-      <select id={id} name={name}>
+      <select id={id} name={name} aria-describedby={advice && `${id}-advice`}>
         {Object.entries(options).map(([value, text]) => (
-          <option key={value} value={value}>
+          <option key={value} value={value} selected={value === chosen}>
             {text}
           </option>
         ))}
       </select>
+      {advice && (
+        <p class="advice" id={`${id}-advice`}>
+          {advice}
+        </p>
+      )}
     </div>
   );
 }

@@ -1,14 +1,14 @@
 import { useState } from 'preact/hooks';
-import { createClient } from '../../client/client.entry.js';
 import { Card } from '../components/card.tsx';
 import { EmailField } from '../components/fields.tsx';
 import { Form } from '../components/form.tsx';
 import { focusHeading, Title, useCountdown } from '../components/title.tsx';
 import { inWords } from '../duration.js';
 import { mount } from '../mount.tsx';
+import { createPageClient } from '../page-client.js';
 import { t } from '../text.js';
 
-const client = createClient();
+const client = createPageClient();
 /** Milliseconds before another mail can be requested here. */
 const PAUSE = 60_000;
 

@@ -1,14 +1,15 @@
 import { useEffect, useState } from 'preact/hooks';
-import { createClient, type SignInState } from '../../client/client.entry.js';
+import type { SignInState } from '../../client/client.entry.js';
 import { Alert } from '../components/alert.tsx';
 import { Brand } from '../components/card.tsx';
 import { useAction } from '../components/section.tsx';
 import { Title } from '../components/title.tsx';
 import { mount } from '../mount.tsx';
+import { createPageClient } from '../page-client.js';
 import { site } from '../site.js';
 import { t } from '../text.js';
 
-const client = createClient();
+const client = createPageClient();
 
 function Home() {
   return (

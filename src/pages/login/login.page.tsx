@@ -1,5 +1,5 @@
 import { useEffect, useRef, useState } from 'preact/hooks';
-import { createClient, type MfaRequired, type SignInState, TraffyError } from '../../client/client.entry.js';
+import { type MfaRequired, type SignInState, TraffyError } from '../../client/client.entry.js';
 import { createPasskeys } from '../../client/passkeys.entry.js';
 import { Alert } from '../components/alert.tsx';
 import { Card } from '../components/card.tsx';
@@ -11,9 +11,10 @@ import { focusHeading, Title } from '../components/title.tsx';
 import { proceed, withReturn } from '../destination.js';
 import { type Failure, failureOf } from '../failure.js';
 import { mount } from '../mount.tsx';
+import { createPageClient } from '../page-client.js';
 import { t } from '../text.js';
 
-const client = createClient();
+const client = createPageClient();
 const passkeys = createPasskeys(client);
 
 /** Wrong attempts after which the page says that there can be a pause. */

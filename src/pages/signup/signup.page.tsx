@@ -1,15 +1,15 @@
 import { useState } from 'preact/hooks';
-import { createClient } from '../../client/client.entry.js';
 import { Card } from '../components/card.tsx';
 import { EmailField, PasswordField } from '../components/fields.tsx';
 import { Form } from '../components/form.tsx';
 import { focusHeading, Title } from '../components/title.tsx';
 import { proceed, withReturn } from '../destination.js';
 import { mount } from '../mount.tsx';
+import { createPageClient } from '../page-client.js';
 import { site } from '../site.js';
 import { t } from '../text.js';
 
-const client = createClient();
+const client = createPageClient();
 
 function SignUp() {
   const [sentTo, setSentTo] = useState<string | null>(null);

@@ -1,5 +1,4 @@
 import { useState } from 'preact/hooks';
-import { createClient } from '../../client/client.entry.js';
 import { Card } from '../components/card.tsx';
 import { CodeField } from '../components/fields.tsx';
 import { Form } from '../components/form.tsx';
@@ -8,9 +7,10 @@ import { focusHeading, Title } from '../components/title.tsx';
 import { wrongCode } from '../failure.js';
 import { typedToken } from '../mailed-token.js';
 import { mount } from '../mount.tsx';
+import { createPageClient } from '../page-client.js';
 import { t } from '../text.js';
 
-const client = createClient();
+const client = createPageClient();
 /** The link of a change of the address says so. */
 const isChange = new URLSearchParams(location.search).has('change');
 

@@ -3,7 +3,7 @@ import { languageOf } from '../../texts/language.js';
 import { isOAuthRequest } from './oauth-endpoints.js';
 import { oauthError } from '../problems/oauth-error.js';
 import { noteRefusal } from './refusal.js';
-import { varyByLanguage } from './vary-by-language.js';
+import { writeLanguage } from './write-language.js';
 import type { Problem } from '../problems/problem.js';
 
 /**
@@ -22,9 +22,6 @@ export function writeProblem(reply: FastifyReply, problem: Problem): void {
     return;
   }
   const language = problem.languageFor(languageOf(request.headers['accept-language']));
-  varyByLanguage(reply);
-  void reply
-    .header('content-language', language)
-    .type('application/problem+json')
-    .send(JSON.stringify(problem.body(request.id, language)));
+  writeLanguage(reply, language);
+  void reply.type('application/problem+json').send(JSON.stringify(problem.body(request.id, language)));
 }

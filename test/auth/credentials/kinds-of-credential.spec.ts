@@ -110,6 +110,23 @@ describe.each(STRATEGIES)(
       expect(verdictOf(reply)).toBe(tokens ? '200' : '401 refresh_invalid');
     });
 
+    it('a refresh cookie alone asks for a refresh where tokens are accepted', async () => {
+      const meOf = async (value: string) =>
+        (await app.client.get('/me', { cookie: `refresh_token=${value}` })).body;
+      const asks = tokens ? { action: 'refresh' } : {};
+      expect(await meOf(kinds.refresh)).toEqual({ logged_in: false, ...asks });
+      expect(await meOf('of-another-application')).toEqual({ logged_in: false });
+      const cookie = `refresh_token=${kinds.refresh}`;
+      expect((await app.client.get('/users/me', { cookie })).body).toMatchObject(
+        tokens
+          ? { code: 'credential_expired', action: 'refresh' }
+          : { code: 'authentication_required', action: 'login' },
+      );
+      // Every other credential says more.
+      const other = await app.client.get('/me', { cookie: `session=old; ${cookie}` });
+      expect(other.body).toEqual({ logged_in: false, action: 'login' });
+    });
+
     it('no combination ended the session [S13]', async () => {
       const headers = cookies
         ? { cookie: `session=${kinds.session}` }

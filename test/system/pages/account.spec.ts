@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { describe, expect, it } from '@jest/globals';
 import { sql } from 'kysely';
 import type { Page } from 'playwright-core';
+import { textsIn } from '../../../src/texts/language.js';
 import { expectClean } from '../../support/browser.js';
 import { sendSignIn, signInOn, SINGLE_STRATEGIES, usePages } from './site.js';
 import { PASSWORD, signIn } from '../../support/strategies.js';
@@ -193,6 +194,36 @@ describe.each(SINGLE_STRATEGIES)('the account page with AUTH_STRATEGY=$strategy'
     expect(page.url()).toBe(`${pages.origin}/account#devices`);
     expectClean(watched);
     await watched.close();
+  });
+
+  it('shows all pages in the language of the account once it is chosen, in every browser', async () => {
+    const watched = await pages.open();
+    const { page } = watched;
+    const email = await signInOn(pages, page);
+    const german = textsIn('de').pages.account;
+    const inLanguage = (language: string, shown = page) => shown.waitForSelector(`html[lang=${language}] h1`);
+    const profile = page.locator('#profile');
+    await profile.getByLabel('Language').selectOption('Deutsch');
+    await profile.getByRole('button', { name: 'Save' }).click();
+    await inLanguage('de');
+    expect(await profile.getByLabel(german.profile.language).inputValue()).toBe('de');
+    // Answers too, although the browser prefers English.
+    await page.locator('#activity').getByText(textsIn('de').events.profile_changed).waitFor();
+    const tab = await watched.newTab();
+    await tab.goto(`${pages.origin}/login`);
+    await inLanguage('de', tab);
+
+    const other = await pages.open();
+    await signInOn(pages, other.page, email);
+    await inLanguage('de', other.page);
+    await other.page.locator('#profile').getByLabel(german.profile.language).selectOption('English');
+    await other.page.locator('#profile').getByRole('button', { name: german.save }).click();
+    await inLanguage('en', other.page);
+    await page.reload();
+    await inLanguage('en');
+    expectClean(watched, []);
+    expectClean(other, []);
+    await Promise.all([watched.close(), other.close()]);
   });
 
   it('keeps a name, and offers the data as a file', async () => {

@@ -9,6 +9,7 @@ interface Calls {
   readonly get: { readonly mediation?: string; readonly isAborted: boolean }[];
   readonly create: { readonly mediation?: string; readonly user: string }[];
   readonly accepted: { rpId: string; userId: string; allAcceptedCredentialIds: string[] }[];
+  readonly details: { rpId: string; userId: string; name: string; displayName: string }[];
 }
 
 /**
@@ -17,7 +18,8 @@ interface Calls {
  */
 async function recordCalls(page: Page): Promise<() => Promise<Calls>> {
   await page.addInitScript(() => {
-    const calls = { get: [] as object[], create: [] as object[], accepted: [] as object[] };
+    const none: object[] = [];
+    const calls = { get: [...none], create: [...none], accepted: [...none], details: [...none] };
     const window = globalThis as unknown as { calls: typeof calls };
     window.calls = calls;
     const credentials = navigator.credentials;
@@ -43,6 +45,7 @@ async function recordCalls(page: Page): Promise<() => Promise<Calls>> {
       isConditionalMediationAvailable: async () => true,
       getClientCapabilities: async () => ({ conditionalCreate: true }),
       signalAllAcceptedCredentials: async (options: object) => void calls.accepted.push(options),
+      signalCurrentUserDetails: async (options: object) => void calls.details.push(options),
     });
   });
   return () => page.evaluate(() => (globalThis as unknown as { calls: Calls }).calls);
@@ -97,6 +100,8 @@ describe.each(SINGLE_STRATEGIES)('passkeys on the pages with AUTH_STRATEGY=$stra
       userId: expect.any(String),
       allAcceptedCredentialIds: [expect.any(String)],
     });
+    const { rpId, userId } = before ?? {};
+    expect((await calls()).details.at(-1)).toEqual({ rpId, userId, name: email, displayName: email });
     await section.getByRole('button', { name: 'Remove' }).click();
     const question = page.getByRole('dialog', { name: 'Remove passkey “Blue key”?' });
     await question.getByRole('button', { name: 'Remove' }).click();
@@ -160,7 +165,12 @@ describe.each(SINGLE_STRATEGIES)('passkeys on the pages with AUTH_STRATEGY=$stra
     await page.getByText('This device').waitFor();
     await context.clearCookies();
     await page.goto(`${pages.origin}/login`);
-    await sendSignIn(page, email);
+    const [options] = await Promise.all([
+      page.waitForRequest('**/passkeys/registration/options'),
+      sendSignIn(page, email),
+    ]);
+    // Without it, the server refuses a passkey that was made without the presence of the user.
+    expect(options.postDataJSON()).toEqual({ conditional: true });
     await page.waitForFunction(() => (globalThis as unknown as { calls: Calls }).calls.create.length === 1);
     expect((await calls()).create).toEqual([{ mediation: 'conditional', user: email }]);
     // The stub never answers, as a password manager that is slow.

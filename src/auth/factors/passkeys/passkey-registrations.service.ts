@@ -7,7 +7,8 @@ import {
 } from '@simplewebauthn/server';
 import { v7 as uuidv7 } from 'uuid';
 import type { AppConfig } from '../../../../config/app.config.js';
-import { APP_CONFIG } from '../../../../config/tokens.config.js';
+import type { PagesConfig } from '../../../../config/pages.config.js';
+import { APP_CONFIG, PAGES_CONFIG } from '../../../../config/tokens.config.js';
 import { Database, type Queries } from '../../../platform/database/database.js';
 import { NOW } from '../../../platform/database/sql-time.js';
 import { readableUserAgent } from '../../../platform/http/user-agent.js';
@@ -58,6 +59,7 @@ export class PasskeyRegistrations {
     private readonly passkeys: PasskeyManagement,
     private readonly changes: FactorChanges,
     @Inject(APP_CONFIG) config: AppConfig,
+    @Inject(PAGES_CONFIG) private readonly brand: PagesConfig,
   ) {
     this.party = relyingPartyOf(config);
   }
@@ -95,7 +97,7 @@ export class PasskeyRegistrations {
     if (typeof begun === 'string' || 'dead' in begun) return begun;
     const { user, challenge, existing } = begun;
     return generateRegistrationOptions({
-      rpName: this.party.name,
+      rpName: this.brand.BRAND_NAME,
       rpID: this.party.id,
       userName: user.email,
       userDisplayName: user.name ?? user.email,

@@ -4,8 +4,6 @@ import { type AppConfig, trustedOrigins } from '../../../../config/app.config.js
 export interface RelyingParty {
   /** The host of PUBLIC_URL: passkeys are bound to it. */
   readonly id: string;
-  /** The name that users see. */
-  readonly name: string;
   /** The origins whose pages can use passkeys. Compared in full, never by suffix. */
   readonly origins: readonly string[];
 }
@@ -21,9 +19,5 @@ export function relyingPartyOf(config: AppConfig): RelyingParty {
     if (!/^https?:$/.test(protocol)) return false;
     return hostname === id || hostname.endsWith(`.${id}`);
   };
-  return {
-    id,
-    name: 'Traffy',
-    origins: trustedOrigins(config).filter(isOurs),
-  };
+  return { id, origins: trustedOrigins(config).filter(isOurs) };
 }

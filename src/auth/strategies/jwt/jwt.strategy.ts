@@ -26,8 +26,9 @@ import {
   type PresentedCredential,
   type Transport,
 } from '../../credentials/auth.strategy.js';
-import { hasTokenPrefix } from '../../credentials/opaque-token.js';
+import { hasTokenPrefix, isToken } from '../../credentials/opaque-token.js';
 import { unregistered } from '../../credentials/unregistered.js';
+import { PREFIX as REFRESH_PREFIX } from './refresh-lineage.service.js';
 import { TokenPair } from './token-pair.service.js';
 
 /** A presented token as Passport receives it, with the findings of the gate. */
@@ -91,6 +92,10 @@ export class JwtStrategy extends PassportStrategy(Strategy) implements AuthStrat
 
   recognizes(value: string): boolean {
     return hasTokenPrefix(value) || issuerOf(value) === this.app.PUBLIC_URL;
+  }
+
+  canRefresh({ cookie }: CredentialHeaders): boolean {
+    return this.cookies.read(cookie, 'refresh_token').some((value) => isToken(REFRESH_PREFIX, value));
   }
 
   override authenticate(credential: unknown): void {
