@@ -46,7 +46,6 @@ describe.each(STRATEGIES)('the audit trail with AUTH_STRATEGY=$strategy', ({ str
       ip: '127.0.0.1',
       device: null,
       user_agent: 'lightMyRequest',
-      device: null,
       details,
     });
     expect(body['next_cursor']).toBeNull();
