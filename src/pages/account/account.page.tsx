@@ -1,7 +1,7 @@
-import { useEffect } from 'preact/hooks';
 import { Alert } from '../components/alert.tsx';
 import { Brand } from '../components/card.tsx';
 import { Content, useAction, useLoaded } from '../components/section.tsx';
+import { useSignInState } from '../components/sign-in-state.ts';
 import { Title } from '../components/title.tsx';
 import { mount } from '../mount.tsx';
 import { t } from '../text.js';
@@ -44,7 +44,7 @@ function AccountPage() {
     ]);
     return { account, methods };
   });
-  useEffect(() => client.onChange(({ status }) => status === 'signed_out' && toSignIn()), []);
+  useSignInState(client, ({ status }) => status === 'signed_out' && toSignIn());
   return (
     <>
       <header class="top">
