@@ -1,19 +1,18 @@
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
 import type { FastifyRequest } from 'fastify';
-import { trustedOrigins } from '../../config/app.config.js';
 import type { Config } from '../../config/load.config.js';
 import { Authenticator } from '../auth/credentials/authenticator.js';
 import { RunningStrategy } from '../auth/sessions/running-strategy.js';
 import type { Role } from '../platform/http/access.decorators.js';
 import { PAGE_ROUTE } from '../platform/http/page-route.js';
 import { writeLanguage } from '../platform/http/write-language.js';
-import { type Language, textsIn } from '../texts/language.js';
+import type { Language } from '../texts/language.js';
 import { brandCss } from './brand-css.js';
 import { BuiltPages } from './built-pages.js';
 import { serveControls } from './dev-controls.js';
-import { pageHtml, pagePolicy } from './page-html.js';
+import { pagePolicy } from './page-html.js';
 import { pageLanguage } from './page-language.js';
-import { returnTo } from './return-to.js';
+import { sitePageHtml } from './site-page.js';
 import { OLD_PAGES, SITE_PAGES, type SitePage } from './site-pages.js';
 import { serveWellKnown } from './well-known.js';
 
@@ -41,28 +40,13 @@ export function serveSite(app: NestFastifyApplication, config: Config): void {
   const controls = settings.APP_ENV === 'development' ? BuiltPages.readControls() : null;
   if (controls) serveControls(app, config, controls);
   const badge = controls?.filesFor('badge.tsx');
-  const html = (page: SitePage, { language, query, isForbidden }: Viewing) => {
-    const texts = textsIn(language).pages;
-    return pageHtml({
-      language,
-      title: pages.BRAND_NAME,
-      noScript: texts.noScript,
-      files: built.filesOf(page.entry, `../texts/${language}.ts`),
+  const html = (page: SitePage, viewing: Viewing) =>
+    sitePageHtml(config, {
+      ...viewing,
+      strategy: running.value.join(','),
+      files: built.filesOf(page.entry, `../texts/${viewing.language}.ts`),
       controls: badge,
-      site: {
-        brand: pages.BRAND_NAME,
-        logo: pages.BRAND_LOGO_URL ?? null,
-        strategy: running.value.join(','),
-        host: new URL(settings.PUBLIC_URL).hostname,
-        passwordMin: config.password.PASSWORD_MIN_LENGTH,
-        verifiesEmail: config.auth.AUTH_REQUIRE_VERIFIED_EMAIL,
-        docs: settings.DOCS,
-        development: settings.APP_ENV === 'development',
-        isForbidden,
-        returnTo: returnTo(query, trustedOrigins(settings)),
-      },
     });
-  };
   for (const page of SITE_PAGES.filter(({ isMailed }) => isMailed || pages.PAGES))
     fastify.get(page.path, PAGE_ROUTE, async (request, reply) => {
       const { return_to: target } = request.query as Readonly<Record<string, unknown>>;

@@ -1,7 +1,7 @@
-import { useEffect } from 'preact/hooks';
 import { Alert } from '../components/alert.tsx';
 import { Brand } from '../components/card.tsx';
 import { Content, useAction, useLoaded } from '../components/section.tsx';
+import { useSignInState } from '../components/sign-in-state.ts';
 import { Title } from '../components/title.tsx';
 import { adoptLanguage } from '../language.js';
 import { mount } from '../mount.tsx';
@@ -46,7 +46,7 @@ function AccountPage() {
     adoptLanguage(account.language);
     return { account, methods };
   });
-  useEffect(() => client.onChange(({ status }) => status === 'signed_out' && toSignIn()), []);
+  useSignInState(client, ({ status }) => status === 'signed_out' && toSignIn());
   return (
     <>
       <header class="top">

@@ -2,6 +2,7 @@ import { useEffect, useState } from 'preact/hooks';
 import { TraffyError } from '../../client/client.entry.js';
 import { client } from '../account/account-client.js';
 import { Brand, Card } from '../components/card.tsx';
+import { useSignInState } from '../components/sign-in-state.ts';
 import { focusHeading, Title } from '../components/title.tsx';
 import { mount } from '../mount.tsx';
 import { site } from '../site.js';
@@ -25,13 +26,9 @@ function AdminPage() {
     addEventListener('hashchange', choose);
     return () => removeEventListener('hashchange', choose);
   }, []);
-  useEffect(
-    () =>
-      client.onChange(({ status }) => {
-        if (status === 'signed_out') location.assign('/login?return_to=%2Fadmin');
-      }),
-    [],
-  );
+  useSignInState(client, ({ status }) => {
+    if (status === 'signed_out') location.assign('/login?return_to=%2Fadmin');
+  });
   if (isForbidden) return <Forbidden />;
   const refuse = (error: unknown): never => {
     if (error instanceof TraffyError && error.code === 'forbidden') setForbidden(true);

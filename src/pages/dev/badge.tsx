@@ -1,6 +1,5 @@
-import './badge.css';
-import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
+import { showBadge } from './badge-box.ts';
 import { type DevCredential, readCredential } from './credential.ts';
 
 /** Milliseconds between two looks at the credential. */
@@ -25,8 +24,4 @@ function Badge() {
   );
 }
 
-const box = document.createElement('aside');
-box.className = 'dev-badge';
-box.setAttribute('aria-label', 'Development');
-document.body.append(box);
-render(<Badge />, box);
+showBadge(<Badge />);

@@ -1,8 +1,9 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useState } from 'preact/hooks';
 import type { SignInState } from '../../client/client.entry.js';
 import { Alert } from '../components/alert.tsx';
 import { Brand } from '../components/card.tsx';
 import { useAction } from '../components/section.tsx';
+import { useSignInState } from '../components/sign-in-state.ts';
 import { Title } from '../components/title.tsx';
 import { mount } from '../mount.tsx';
 import { createPageClient } from '../page-client.js';
@@ -29,7 +30,7 @@ function Home() {
 function Account() {
   const [state, setState] = useState<SignInState>(client.state);
   const { run, failure, isBusy } = useAction();
-  useEffect(() => client.onChange(setState), []);
+  useSignInState(client, setState);
   if (state.status === 'unknown') return <div class="skeleton" aria-hidden="true" />;
   if (!('email' in state))
     return (

@@ -7,6 +7,7 @@ import { EmailField, PasswordField } from '../components/fields.tsx';
 import { Form } from '../components/form.tsx';
 import { WithPasskeys } from '../components/passkey-support.tsx';
 import { SecondFactor } from '../components/second-factor.tsx';
+import { useSignInState } from '../components/sign-in-state.ts';
 import { focusHeading, Title } from '../components/title.tsx';
 import { proceed, withReturn } from '../destination.js';
 import { type Failure, failureOf } from '../failure.js';
@@ -30,7 +31,7 @@ function Login() {
   const [notice, setNotice] = useState<string | null>(null);
   // The end of our own sign-in leads on; only one that was there before is shown.
   const isBusy = useRef(false);
-  useEffect(() => client.onChange((next) => !isBusy.current && setState(next)), []);
+  useSignInState(client, (next) => !isBusy.current && setState(next));
 
   async function withPassword({ email: address = '', password = '' }) {
     isBusy.current = true;
