@@ -8,7 +8,7 @@ const TEXTS: Readonly<Record<Language, () => Promise<PageTexts>>> = {
 };
 
 /** The language of the page, as the server chose it. */
-export const language = document.documentElement.lang;
+export const language = document.documentElement.lang as Language;
 
 /** The texts of the page, in its language. */
-export const t = await TEXTS[language as Language]();
+export const t = await TEXTS[language]();

@@ -10,7 +10,6 @@ if (meta) {
   const isForbidden = location.pathname === '/admin' && user !== null && user.role !== 'admin';
   meta.content = JSON.stringify({ ...(JSON.parse(meta.content) as object), isForbidden });
 }
-if (state.language) document.documentElement.lang = state.language;
 const brand = document.querySelector<HTMLLinkElement>('link[href^="/brand.css"]');
 if (brand && state.color) brand.href = `/brand.css?color=${encodeURIComponent(state.color)}`;
 if (state.situation === 'offline') Object.defineProperty(navigator, 'onLine', { get: () => false });

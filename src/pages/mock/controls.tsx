@@ -2,7 +2,8 @@ import './controls.css';
 import { useEffect, useState } from 'preact/hooks';
 import { LANGUAGES } from '../../texts/language.js';
 import { showBadge } from '../dev/badge-box.ts';
-import { pageLanguage } from './page-language.ts';
+import { adoptLanguage } from '../language.ts';
+import { language } from '../text.js';
 import { type Control, CONTROLS, currentControl } from './situations.ts';
 import { forget, onSave, save, state } from './state.ts';
 
@@ -39,18 +40,14 @@ function Controls() {
         ))}
       </fieldset>
       <fieldset>
-        {LANGUAGES.map((language) => (
+        {LANGUAGES.map((name) => (
           <button
-            key={language}
+            key={name}
             type="button"
-            aria-pressed={language === pageLanguage()}
-            onClick={() => {
-              state.language = language;
-              save();
-              location.reload();
-            }}
+            aria-pressed={name === language}
+            onClick={() => adoptLanguage(name)}
           >
-            {language}
+            {name}
           </button>
         ))}
         <label>

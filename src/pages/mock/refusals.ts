@@ -1,13 +1,13 @@
 import type { ProblemCode } from '../../client/specification.data.js';
 import { textsIn } from '../../texts/language.js';
 import { site } from '../site.js';
-import { pageLanguage } from './page-language.ts';
+import { language } from '../text.js';
 import { currentUser, save, state } from './state.ts';
 import { type MockedRoute, refusal, Refused } from './typed-api.ts';
 import type { User } from './user.ts';
 
 /** The problems of the server, in the language of the page. */
-const texts = textsIn(pageLanguage()).problems;
+const texts = textsIn(language).problems;
 
 const titleOf = (code: ProblemCode): string => texts.titles[code];
 

@@ -1,4 +1,3 @@
-import type { Language } from '../../texts/language.js';
 import { demoUsers } from './demo-users.ts';
 import type { Event, Session, User } from './user.ts';
 
@@ -16,8 +15,6 @@ export interface State {
   pending: string | null;
   /** The newest request by mail: whom its link is for. */
   mailedTo: string | null;
-  /** The language of the page; null for that of the browser. */
-  language: Language | null;
   /** The brand colour; null for BRAND_COLOR. */
   color: string | null;
   /** Whether the controls are open. */
@@ -56,7 +53,6 @@ function read(): State {
     current: null,
     pending: null,
     mailedTo: null,
-    language: null,
     color: null,
     isOpen: true,
     users: demoUsers(),
