@@ -10,8 +10,18 @@ export async function startTlsProxy(port: number, target: number): Promise<{ clo
   const sockets = new Set<Socket>();
   const server = createServer(certificate(), (socket) => {
     const upstream = connect(target, '127.0.0.1');
-    socket.on('error', () => upstream.destroy());
-    upstream.on('error', () => socket.destroy());
+    // Either end closes the other; an application waits for connections when it closes.
+    for (const [end, other] of [
+      [socket, upstream],
+      [upstream, socket],
+    ] as const) {
+      sockets.add(end);
+      end.on('error', () => other.destroy());
+      end.on('close', () => {
+        sockets.delete(end);
+        other.destroy();
+      });
+    }
     socket.pipe(upstream).pipe(socket);
   });
   // Browsers keep connections in reserve, without a handshake.
