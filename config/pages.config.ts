@@ -40,5 +40,10 @@ export const pagesSettings = {
 export type PagesConfig = Values<typeof pagesSettings>;
 
 function isHttpsUrl(text: string): boolean {
-  return URL.canParse(text) && new URL(text).protocol === 'https:' && !/[\s"'<>\\^`{|}]/.test(text);
+  return (
+    URL.canParse(text) &&
+    new URL(text).protocol === 'https:' &&
+    !/[\s"'<>\\^`{|}]/.test(text) &&
+    !/[;,*]/.test(new URL(text).host)
+  );
 }

@@ -81,9 +81,9 @@ export class AppModule {
       ],
       providers: [
         { provide: APP_FILTER, useClass: ProblemFilter },
-        // In this order: rate limit, cross-site requests, authentication, step-up.
-        { provide: APP_GUARD, useClass: RateLimitGuard },
+        // In this order: cross-site requests, rate limit, authentication, step-up.
         { provide: APP_GUARD, useClass: CrossSiteGuard },
+        { provide: APP_GUARD, useClass: RateLimitGuard },
         { provide: APP_GUARD, useExisting: AuthGuard },
         { provide: APP_GUARD, useExisting: StepUpGuard },
         {

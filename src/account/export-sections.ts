@@ -82,6 +82,7 @@ export const EXPORT_SECTIONS: readonly ExportSection[] = [
       'transports',
       'is_backup_eligible',
       'is_backed_up',
+      'is_conditional',
       'aaguid',
       'created_at',
       'last_used_at',

@@ -1,6 +1,6 @@
 import { TraffyError } from './client.errors.js';
 import { credentialStore, type CredentialStorage, memoryStorage } from './credential-store.js';
-import { inProcess, overTabs } from './lock.js';
+import { inProcess, overTabs, single } from './lock.js';
 import { isBrowser, platform, sharedStorage } from './platform.js';
 import type { Body, CallArguments, Reply, Route } from './routes.js';
 import { createSession, type SignedIn, type Transport } from './session.js';
@@ -69,7 +69,7 @@ export function createClient(options: ClientOptions = {}) {
   if (baseUrl === undefined) throw new TypeError('baseUrl is required outside browsers');
   const { transport = browser ? 'cookie' : 'bearer', storage = memoryStorage(), onChallenge } = options;
   // Key-value storages of phones allow no other characters.
-  const key = `traffy.${baseUrl.replace(/[^\w.-]+/g, '_')}`;
+  const key = `traffy.${encodeURIComponent(new URL(baseUrl).href).replace(/[^\w.-]/g, '_')}`;
   // Other tabs use the same credential: cookies, or what is in a storage.
   const isShared = browser && (transport === 'cookie' || options.storage !== undefined);
   const state = sharedState(isShared ? key : undefined);
@@ -85,8 +85,6 @@ export function createClient(options: ClientOptions = {}) {
     exchangedAt: timestamp(isShared ? `${key}.exchanged` : undefined),
     exchangeInterval: options.exchangeInterval ?? HOUR,
   });
-  let stepUp: Promise<boolean> | undefined;
-
   /** Any call of the API, by its method and path. Throws TraffyError. */
   async function call<R extends Route>(route: R, ...[message]: CallArguments<R>): Promise<Reply<R>> {
     const run = () => session.request(route, message as Message) as Promise<Reply<R>>;
@@ -100,17 +98,12 @@ export function createClient(options: ClientOptions = {}) {
   }
 
   /** One question for all calls that wait for the answer. */
-  function steppedUp(): Promise<boolean> {
-    stepUp ??= answered({ type: 'step_up' }, async (proof) => {
+  const steppedUp = single(() =>
+    answered({ type: 'step_up' }, async (proof) => {
       await reauthenticate(proof);
       return true;
-    })
-      .then(Boolean)
-      .finally(() => {
-        stepUp = undefined;
-      });
-    return stepUp;
-  }
+    }),
+  );
 
   async function reauthenticate(body: Proof): Promise<void> {
     await session.request('POST /reauthenticate', { body });

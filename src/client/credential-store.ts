@@ -15,6 +15,8 @@ export interface Held {
   readonly expires_at?: number;
   /** The kind of credential that the tokens are. */
   readonly strategy?: string;
+  /** Of the user whose tokens they are. */
+  readonly email?: string;
   /** Outside browsers, by name. */
   readonly cookies?: Readonly<Record<string, string>>;
 }

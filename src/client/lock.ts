@@ -59,3 +59,12 @@ async function acquire(storage: TextStorage, name: string, own: string): Promise
     await pause(POLL);
   }
 }
+
+/** One run at a time: calls during a run get its result. */
+export function single<T, A extends readonly unknown[]>(run: (...args: A) => Promise<T>) {
+  let current: Promise<T> | undefined;
+  return (...args: A): Promise<T> =>
+    (current ??= run(...args).finally(() => {
+      current = undefined;
+    }));
+}

@@ -1,8 +1,8 @@
 import { TraffyError } from './client.errors.js';
 import type { Held } from './credential-store.js';
-import type { Exclusive } from './lock.js';
+import { type Exclusive, single } from './lock.js';
 import type { Body, Reply } from './routes.js';
-import type { SharedState } from './sign-in-state.js';
+import type { SharedState, SignInState } from './sign-in-state.js';
 import { type Carrying, createSend, type Message, type Sent, type TransportOptions } from './transport.js';
 
 type LoginReply = Reply<'POST /login'>;
@@ -58,27 +58,25 @@ export function createSession({
 }: SessionOptions): Session {
   const { store } = options;
   const send = createSend(options);
-  let renewal: Promise<boolean> | undefined;
-  let question: Promise<MeReply> | undefined;
+  /** One renewal at a time, for all requests and all tabs. */
+  const renewed = single((token: string | undefined, error?: TraffyError) =>
+    exclusive(() => renew(token, error)),
+  );
 
   async function request(route: string, message?: Message): Promise<unknown> {
     const known = state.get();
     let sent = await send(route, message);
-    if (sent.error && isRenewable(sent.error) && (await renewed(sent.token, sent.error)))
-      sent = await send(route, message);
+    const user = sent.email ?? emailOf(known);
+    if (sent.error && isRenewable(sent.error) && (await renewed(sent.token, sent.error))) {
+      // Another tab may have signed in another user, who did not ask for this.
+      const now = (await store.read()).email ?? emailOf(state.get());
+      if (!user || user === now) sent = await send(route, message);
+    }
     // A sign-in of this moment is newer than this answer.
     if (sent.error?.code === 'authentication_required' && state.get() === known) signedOut();
     const body = bodyOf(sent);
     void exchangeIfDue();
     return body;
-  }
-
-  /** One renewal at a time, for all requests and all tabs. */
-  function renewed(token: string | undefined, error?: TraffyError): Promise<boolean> {
-    renewal ??= exclusive(() => renew(token, error)).finally(() => {
-      renewal = undefined;
-    });
-    return renewal;
   }
 
   /**
@@ -92,8 +90,8 @@ export function createSession({
     try {
       if (token === undefined) return (await renewCookies()) || (await ended(error));
       if (error && error.problem.action !== 'refresh') return await ended(error);
-      const { refresh_token, strategy } = held;
-      await keepTokens(await ask('POST /refresh', { body: { refresh_token } }, 'none'), strategy);
+      const { refresh_token } = held;
+      await keepTokens(await ask('POST /refresh', { body: { refresh_token } }, 'none'), held);
       return true;
     } catch (refused) {
       if (isRefusal(refused)) await ended(refused);
@@ -104,6 +102,7 @@ export function createSession({
   /** Asks first: another tab may have renewed the cookies, which scripts cannot see. */
   async function renewCookies(): Promise<boolean> {
     const now = await ask<MeReply>('GET /me');
+    if (now.logged_in) state.set({ status: 'signed_in', email: now.email });
     if (now.logged_in || now.action !== 'refresh') return now.logged_in;
     const { error } = await send('POST /refresh');
     if (!error) return true;
@@ -152,7 +151,7 @@ export function createSession({
       const travelling = route === 'POST /mfa' ? body : { ...body, transport };
       const reply = await ask<LoginReply>(route, { body: travelling }, 'all');
       const { email, session } = reply;
-      if (!(await keepTokens(reply, session.strategy))) await store.update(cookiesOf);
+      if (!(await keepTokens(reply, { email, strategy: session.strategy }))) await store.update(cookiesOf);
       exchangedAt.set(Date.now());
       state.set({ status: 'signed_in', email });
       return { status: 'signed_in', email, session };
@@ -162,7 +161,7 @@ export function createSession({
   function signOut(): Promise<void> {
     return exclusive(async () => {
       const { refresh_token } = await store.read();
-      await ask('POST /logout', refresh_token === undefined ? {} : { body: { refresh_token } });
+      await ask('POST /logout', refresh_token ? { body: { refresh_token } } : {});
       await forget();
     });
   }
@@ -180,16 +179,17 @@ export function createSession({
     return exclusive(async () => {
       const held = await store.read();
       const reply = await ask<LoginReply>('POST /session/exchange', { body: { transport } }, 'all');
-      const { strategy } = reply.session;
+      const { email, session } = reply;
+      const { strategy } = session;
       if (
-        (await keepTokens(reply, strategy)) ||
+        (await keepTokens(reply, { email, strategy })) ||
         held.access_token === undefined ||
         held.strategy === strategy
       )
         return;
       // The new credential is a cookie. Drop the tokens after it was used: a browser may not have stored it.
       const now = await ask<MeReply>('GET /me', {}, 'cookies');
-      if (now.logged_in && now.email === reply.email) await store.update(cookiesOf);
+      if (now.logged_in && now.email === email) await store.update(cookiesOf);
     });
   }
 
@@ -220,15 +220,16 @@ export function createSession({
   /** @returns false if the reply has no tokens. */
   async function keepTokens(
     { access_token, refresh_token, expires_in = 0 }: Partial<LoginReply>,
-    strategy: string | undefined,
+    { email, strategy }: Held,
   ): Promise<boolean> {
     if (access_token === undefined) return false;
     const expires_at = Date.now() + expires_in * 1000;
     await store.update(() => ({
       access_token,
       expires_at,
-      ...(refresh_token !== undefined && { refresh_token }),
-      ...(strategy !== undefined && { strategy }),
+      ...(refresh_token && { refresh_token }),
+      ...(email && { email }),
+      ...(strategy && { strategy }),
     }));
     return true;
   }
@@ -242,10 +243,7 @@ export function createSession({
     signIn,
     signOut,
     forget,
-    me: () =>
-      (question ??= askMe().finally(() => {
-        question = undefined;
-      })),
+    me: single(askMe),
     exchange,
     accessToken,
     outdate,
@@ -255,6 +253,10 @@ export function createSession({
 function bodyOf({ body, error }: Sent): unknown {
   if (error) throw error;
   return body;
+}
+
+function emailOf(state: SignInState): string | undefined {
+  return (state as { email?: string }).email;
 }
 
 function cookiesOf({ cookies }: Held): Held {

@@ -28,6 +28,8 @@ export interface Sent {
   readonly body: unknown;
   /** The access token that the request carried. */
   readonly token: string | undefined;
+  /** The user of that token. */
+  readonly email: string | undefined;
   /** The refusal; undefined for success. */
   readonly error?: TraffyError;
 }
@@ -48,19 +50,26 @@ export function createSend({ baseUrl, store, ...options }: TransportOptions): Se
         method,
         headers: {
           ...options.headers,
-          ...(body !== undefined && { 'content-type': 'application/json' }),
-          ...(token !== undefined && { authorization: `Bearer ${token}` }),
+          ...(body ? { 'content-type': 'application/json' } : {}),
+          ...(token && { authorization: `Bearer ${token}` }),
           ...(!omitsCookies && cookieHeader(held)),
         },
-        ...(body !== undefined && { body: JSON.stringify(body) }),
+        ...(body ? { body: JSON.stringify(body) } : {}),
         credentials: omitsCookies ? 'omit' : isSameOrigin ? 'same-origin' : 'include',
+        // The body of a request can be a password, and is for this server alone.
+        redirect: 'manual',
         signal: timeoutSignal(options.timeout),
       }),
     );
     const text = await connected(() => response.text());
     if (!isBrowser()) await keepCookies(response);
     const answer = parse(response, text);
-    return { body: answer, token, ...(!response.ok && { error: refusal(response, answer as ProblemBody) }) };
+    return {
+      body: answer,
+      token,
+      email: held.email,
+      ...(!response.ok && { error: refusal(response, answer as ProblemBody) }),
+    };
   };
 
   /** No browser keeps the cookies here. */
@@ -109,11 +118,12 @@ function cookieHeader({ cookies = {} }: Held): { cookie?: string } {
   return pairs.length > 0 ? { cookie: pairs.join('; ') } : {};
 }
 
+/** @throws TypeError for a value that would be another path. */
 function filled(path: string, params: object = {}): string {
-  return Object.entries(params).reduce(
-    (text, [name, value]) => text.replace(`{${name}}`, encodeURIComponent(String(value))),
-    path,
-  );
+  return Object.entries(params).reduce((text, [name, value]) => {
+    if (/^\.{0,2}$/.test(value)) throw new TypeError(`${name}: ${value}`);
+    return text.replace(`{${name}}`, encodeURIComponent(String(value)));
+  }, path);
 }
 
 function queryOf(query: object = {}): string {

@@ -21,7 +21,7 @@ export function serveMailbox(app: NestFastifyApplication, config: Config, databa
     .getHttpAdapter()
     .getInstance()
     .get(MAILBOX_PATH, async (request, reply) => {
-      if (!isFromHere(request, PUBLIC_URL)) {
+      if (!isFromHere(request)) {
         writeProblem(reply, new Problem('not_found'));
         return reply;
       }

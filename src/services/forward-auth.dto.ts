@@ -1,3 +1,4 @@
+import { unescape } from 'node:querystring';
 import type { FastifyRequest } from 'fastify';
 import { trimBlanks } from '../platform/http/ascii.js';
 import type { LiveSession } from '../auth/sessions/session-state.js';
@@ -22,13 +23,13 @@ export function identityHeaders(session: LiveSession): Record<keyof typeof IDENT
   };
 }
 
-/** Parameters of the query of `/verify` that require something of the user. */
-const REQUIREMENTS = ['role', 'scope'];
+/** A parameter of the query of `/verify` that requires something of the user, in whatever spelling. */
+const REQUIREMENT = /[?&;](?:role|scope)s?(?![a-z])/i;
 
 /** Whether a proxy requires more than a sign-in. No such requirement can be checked, so that it must never pass. */
-export function hasRequirement({ headers, query }: FastifyRequest): boolean {
+export function hasRequirement({ headers, url }: FastifyRequest): boolean {
   const required = String(headers['x-auth-require'] ?? '');
-  return trimBlanks(required) !== '' || REQUIREMENTS.some((name) => name in (query as object));
+  return trimBlanks(required) !== '' || REQUIREMENT.test(unescape(url));
 }
 
 /** Whether a proxy takes only 200 for an allowed request, as Envoy does. */

@@ -39,7 +39,7 @@ export function serveControls(app: NestFastifyApplication, config: Config, built
     (handle: Handler): Handler =>
     async (request, reply) => {
       try {
-        if (!isFromHere(request, config.app.PUBLIC_URL)) throw new Problem('not_found');
+        if (!isFromHere(request)) throw new Problem('not_found');
         crossSite.check(request);
         const answer = await handle(request, reply);
         return answer === reply ? reply : await reply.header('cache-control', 'no-store').send(answer);

@@ -11,6 +11,11 @@ export function returnTo(given: unknown, [own = '', ...others]: readonly string[
   if (url.username !== '' || url.password !== '') return null;
   // The origin of an application, such as capacitor://localhost, is "null" for URL.
   const origin = `${url.protocol}//${url.host}`;
-  if (origin === own) return given.startsWith('/') ? `${url.pathname}${url.search}${url.hash}` : null;
+  if (origin === own) return given.startsWith('/') ? localPath(url) : null;
   return others.includes(origin) ? url.href : null;
+}
+
+/** Removing dot segments can leave two slashes at the start, which browsers read as another host. */
+function localPath({ pathname, search, hash }: URL): string | null {
+  return pathname.startsWith('//') ? null : `${pathname}${search}${hash}`;
 }

@@ -71,6 +71,11 @@ describe('without a mail server', () => {
     ['a name that was made to point here', { host: 'evil.example' }],
     ['a proxy or tunnel on this machine', { 'x-forwarded-for': '198.51.100.7' }],
     ['a proxy on this machine', { forwarded: 'for=198.51.100.7' }],
+    ['a proxy that names itself alone', { via: '1.1 proxy' }],
+    ['a proxy that sends the scheme alone', { 'x-forwarded-proto': 'https' }],
+    ['a proxy that sends the address in another field', { 'x-real-ip': '127.0.0.1' }],
+    ['a tunnel', { 'cf-connecting-ip': '127.0.0.1' }],
+    ['a name that ends like a local one', { host: 'evil-localhost' }],
   ])('/dev/mailbox does not exist for %s', async (...[, headers, address]) => {
     const reply = await app.client.send('GET', '/dev/mailbox', undefined, headers, address);
     expect({ status: reply.status, code: reply.body['code'] }).toEqual({ status: 404, code: 'not_found' });

@@ -244,6 +244,11 @@ describe.each(STRATEGIES)('/verify with AUTH_STRATEGY=$strategy', ({ strategy })
       'a=b&role=admin',
       '%72ole=admin',
       'role=a&role=b',
+      'Role=admin',
+      'roles=admin',
+      'role[]=admin',
+      'x=1;role=admin',
+      'SCOPES=read',
     ])
       expect({ query, status: (await check(`/verify?${query}`)).status }).toEqual({ query, status: 403 });
   });

@@ -112,6 +112,7 @@ export const COLUMNS: ColumnTypes<Tables> = {
     transports: '_text',
     is_backup_eligible: 'bool',
     is_backed_up: 'bool',
+    is_conditional: 'bool',
     aaguid: 'text',
     created_at: 'timestamptz',
     last_used_at: 'timestamptz?',

@@ -3,7 +3,16 @@
  * has its own package.json, README and licence. The types of the client are generated from the API specification first.
  */
 import { execFileSync } from 'node:child_process';
-import { copyFileSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  copyFileSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  renameSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { join } from 'node:path';
 import { clientTypes } from './client-types.mjs';
 
@@ -28,8 +37,15 @@ const PACKAGES = {
 };
 
 await writeTypes();
-rmSync(target, { recursive: true, force: true });
+mkdirSync(target, { recursive: true });
+// Complete before they replace earlier ones: another process may read those.
+const work = mkdtempSync(join(target, '.work-'));
 for (const [room, manifest] of Object.entries(PACKAGES)) pack(room, manifest);
+const packed = readdirSync(work);
+for (const name of packed) renameSync(join(work, name), join(target, name));
+rmSync(work, { recursive: true });
+for (const name of readdirSync(target))
+  if (name.endsWith('.tgz') && !packed.includes(name)) rmSync(join(target, name));
 
 async function writeTypes() {
   const file = join(root, 'src', 'client', 'specification.data.ts');
@@ -45,7 +61,7 @@ async function writeTypes() {
 }
 
 function pack(room, manifest) {
-  const folder = join(target, room);
+  const folder = join(work, room);
   mkdirSync(folder, { recursive: true });
   const tsc = join(root, 'node_modules', 'typescript', 'bin', 'tsc');
   const args = [tsc, '-p', join(here, `tsconfig.${room}.json`), '--outDir', join(folder, 'dist')];

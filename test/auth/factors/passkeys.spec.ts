@@ -156,10 +156,16 @@ describe.each(STRATEGIES)('passkeys with AUTH_STRATEGY=$strategy', ({ strategy, 
       expect(codeOf((await create(body)).reply)).toEqual({ status: 400, code: 'passkey_not_accepted' });
     const { authenticator, reply } = await create({ conditional: true });
     expect(reply.status).toBe(201);
+    // Its owner may not know of it: the password suffices until the passkey was used.
+    expect((await app.client.post('/login', { email: owner.email, password: PASSWORD })).status).toBe(200);
     // The exception is for the registration only.
     expect(codeOf(await passkeySignIn(app, authenticator, absent))).toEqual(REFUSED);
     const signedIn = await passkeySignIn(app, authenticator, { flags: { up: true, uv: true } });
     expect(signedIn.status).toBe(200);
+    expect(codeOf(await app.client.post('/login', { email: owner.email, password: PASSWORD }))).toEqual({
+      status: 401,
+      code: 'mfa_required',
+    });
     const client = app.client.with(strategyOf(app).credentialOf(signedIn));
     const refused = await client.post('/passkeys/registration/options', { conditional: true });
     expect(codeOf(refused)).toEqual({ status: 400, code: 'validation_failed' });

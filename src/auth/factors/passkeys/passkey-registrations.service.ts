@@ -126,7 +126,7 @@ export class PasskeyRegistrations {
     const facts = await this.check(response, begun);
     if (!facts || facts.credential.id !== response.id) return { status: 'refused', reason: 'rules' };
     const called = name ?? defaultName(request.client.userAgent);
-    return this.database.transaction((tx) => this.add(tx, request, facts, called));
+    return this.database.transaction((tx) => this.add(tx, request, { ...facts, ...begun }, called));
   }
 
   private async check(
@@ -160,7 +160,7 @@ export class PasskeyRegistrations {
   private async add(
     tx: Queries,
     request: FactorRequest,
-    { credential, aaguid, credentialDeviceType, credentialBackedUp }: Facts,
+    { credential, aaguid, credentialDeviceType, credentialBackedUp, isConditional }: Facts & Challenge,
     name: string,
   ): Promise<RegistrationOutcome> {
     const { userId } = request.actor.live;
@@ -184,6 +184,7 @@ export class PasskeyRegistrations {
         is_backup_eligible: credentialDeviceType === 'multiDevice',
         is_backed_up: credentialBackedUp,
         aaguid,
+        is_conditional: isConditional,
         key_checked_at: NOW,
       })
       .onConflict((conflict) => conflict.column('credential_id').doNothing())

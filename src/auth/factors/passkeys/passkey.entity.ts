@@ -17,6 +17,8 @@ export const PasskeySchema = defineEntity({
     isBackupEligible: p.boolean(),
     isBackedUp: p.boolean(),
     aaguid: p.text(),
+    /** Registered without a prompt; no second factor before its first use. */
+    isConditional: p.boolean().defaultRaw('false'),
     createdAt: p.datetime().defaultRaw('now()'),
     lastUsedAt: p.datetime().nullable(),
     /** When the public key was checked; null for a passkey of an older version until `PasskeyKeyChecks` has run. */

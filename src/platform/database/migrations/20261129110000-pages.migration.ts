@@ -6,6 +6,7 @@ export class PagesMigration extends Migration {
     this.addSql(
       `alter table "webauthn_challenges" add column "is_conditional" boolean not null default false`,
     );
+    this.addSql(`alter table "passkeys" add column "is_conditional" boolean not null default false`);
     this.addSql(`alter table "users" add column "language" text null`);
     this.addSql(`alter table "users" add constraint "users_language" check (language ~ '^[a-z]{2}$')`);
   }
