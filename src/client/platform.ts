@@ -5,18 +5,11 @@ interface Platform {
   readonly navigator?: { readonly locks?: Locks };
   readonly localStorage?: TextStorage;
   readonly BroadcastChannel?: new (name: string) => Channel;
-  addEventListener?: EventSource['addEventListener'];
-  removeEventListener?: EventSource['removeEventListener'];
 }
 
 interface EventSource {
-  addEventListener(type: string, listener: (event: StorageEvent) => void): void;
-  removeEventListener(type: string, listener: (event: StorageEvent) => void): void;
-}
-
-interface StorageEvent {
-  readonly key?: string | null;
-  readonly newValue?: string | null;
+  addEventListener(type: string, listener: () => void): void;
+  removeEventListener(type: string, listener: () => void): void;
 }
 
 interface Locks {

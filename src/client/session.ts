@@ -2,7 +2,7 @@ import { TraffyError } from './client.errors.js';
 import type { Held } from './credential-store.js';
 import { type Exclusive, single } from './lock.js';
 import type { Body, Reply } from './routes.js';
-import type { SharedState, SignInState } from './sign-in-state.js';
+import type { SharedState } from './sign-in-state.js';
 import { type Carrying, createSend, type Message, type Sent, type TransportOptions } from './transport.js';
 
 type LoginReply = Reply<'POST /login'>;
@@ -66,10 +66,10 @@ export function createSession({
   async function request(route: string, message?: Message): Promise<unknown> {
     const known = state.get();
     let sent = await send(route, message);
-    const user = sent.email ?? emailOf(known);
+    const user = sent.email ?? known.email;
     if (sent.error && isRenewable(sent.error) && (await renewed(sent.token, sent.error))) {
       // Another tab may have signed in another user, who did not ask for this.
-      const now = (await store.read()).email ?? emailOf(state.get());
+      const now = (await store.read()).email ?? state.get().email;
       if (!user || user === now) sent = await send(route, message);
     }
     // A sign-in of this moment is newer than this answer.
@@ -88,7 +88,7 @@ export function createSession({
     // Another request or tab renewed it.
     if (held.access_token !== token) return true;
     try {
-      if (token === undefined) return (await renewCookies()) || (await ended(error));
+      if (!token) return (await renewCookies()) || (await ended(error));
       if (error && error.problem.action !== 'refresh') return await ended(error);
       const { refresh_token } = held;
       await keepTokens(await ask('POST /refresh', { body: { refresh_token } }, 'none'), held);
@@ -113,7 +113,7 @@ export function createSession({
   async function ended(refusal?: TraffyError): Promise<false> {
     if (refusal && ENDED.test(refusal.code)) {
       // The server alone can clear the cookies.
-      if ((await store.read()).access_token === undefined) await send('POST /logout').catch(() => undefined);
+      if (!(await store.read()).access_token) await send('POST /logout').catch(() => undefined);
       await forget();
     }
     signedOut();
@@ -123,8 +123,11 @@ export function createSession({
   async function askMe(): Promise<MeReply> {
     const known = state.get();
     let { reply, token } = await answerOf();
-    const isReplaced = async () => (await store.read()).access_token !== token;
-    if (!reply.logged_in && reply.action && (reply.action === 'refresh' || (await isReplaced()))) {
+    if (
+      !reply.logged_in &&
+      reply.action &&
+      (reply.action === 'refresh' || (await store.read()).access_token !== token)
+    ) {
       try {
         if (await renewed(token)) ({ reply } = await answerOf());
       } catch (error) {
@@ -181,11 +184,7 @@ export function createSession({
       const reply = await ask<LoginReply>('POST /session/exchange', { body: { transport } }, 'all');
       const { email, session } = reply;
       const { strategy } = session;
-      if (
-        (await keepTokens(reply, { email, strategy })) ||
-        held.access_token === undefined ||
-        held.strategy === strategy
-      )
+      if ((await keepTokens(reply, { email, strategy })) || !held.access_token || held.strategy === strategy)
         return;
       // The new credential is a cookie. Drop the tokens after it was used: a browser may not have stored it.
       const now = await ask<MeReply>('GET /me', {}, 'cookies');
@@ -208,7 +207,7 @@ export function createSession({
 
   async function accessToken(): Promise<string | null> {
     const { access_token, expires_at = 0 } = await store.read();
-    if (access_token !== undefined && expires_at < Date.now() + TOKEN_MARGIN) await renewed(access_token);
+    if (access_token && expires_at < Date.now() + TOKEN_MARGIN) await renewed(access_token);
     return (await store.read()).access_token ?? null;
   }
 
@@ -222,7 +221,7 @@ export function createSession({
     { access_token, refresh_token, expires_in = 0 }: Partial<LoginReply>,
     { email, strategy }: Held,
   ): Promise<boolean> {
-    if (access_token === undefined) return false;
+    if (!access_token) return false;
     const expires_at = Date.now() + expires_in * 1000;
     await store.update(() => ({
       access_token,
@@ -253,10 +252,6 @@ export function createSession({
 function bodyOf({ body, error }: Sent): unknown {
   if (error) throw error;
   return body;
-}
-
-function emailOf(state: SignInState): string | undefined {
-  return (state as { email?: string }).email;
 }
 
 function cookiesOf({ cookies }: Held): Held {

@@ -1,8 +1,9 @@
-import { platform, sharedStorage } from './platform.js';
+import { platform } from './platform.js';
 
 /** Whether the user is signed in, as far as the client knows; `unknown` until the first answer. */
 export type SignInState =
-  { readonly status: 'unknown' | 'signed_out' } | { readonly status: 'signed_in'; readonly email: string };
+  | { readonly status: 'unknown' | 'signed_out'; readonly email?: undefined }
+  | { readonly status: 'signed_in'; readonly email: string };
 
 export interface SharedState {
   get(): SignInState;
@@ -40,27 +41,14 @@ export function sharedState(name: string | undefined): SharedState {
 
 const NO_TABS = { send: (_state: SignInState) => undefined, close: () => undefined };
 
-/** Connects the tabs, by storage events where BroadcastChannel is missing. */
+/** Connects the tabs. Without BroadcastChannel (browsers before 2022), each tab finds out by its own calls. */
 function connect(name: string | undefined, receive: (state: SignInState) => void) {
-  if (name === undefined) return NO_TABS;
-  if (platform.BroadcastChannel) {
-    const channel = new platform.BroadcastChannel(name);
-    channel.addEventListener('message', ({ data }) => receive(data as SignInState));
-    return {
-      // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel, not a window
-      send: (state: SignInState) => channel.postMessage(state),
-      close: () => channel.close(),
-    };
-  }
-  const storage = sharedStorage();
-  if (!storage) return NO_TABS;
-  const listener = ({ key, newValue }: { key?: string | null; newValue?: string | null }) => {
-    if (key === name && newValue) receive((JSON.parse(newValue) as { state: SignInState }).state);
-  };
-  platform.addEventListener?.('storage', listener);
+  if (!name || !platform.BroadcastChannel) return NO_TABS;
+  const channel = new platform.BroadcastChannel(name);
+  channel.addEventListener('message', ({ data }) => receive(data as SignInState));
   return {
-    // Browsers report only changed values.
-    send: (state: SignInState) => storage.setItem(name, JSON.stringify({ state, at: Math.random() })),
-    close: () => platform.removeEventListener?.('storage', listener),
+    // oxlint-disable-next-line unicorn/require-post-message-target-origin -- a channel, not a window
+    send: (state: SignInState) => channel.postMessage(state),
+    close: () => channel.close(),
   };
 }

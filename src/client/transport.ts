@@ -43,10 +43,11 @@ export function createSend({ baseUrl, store, ...options }: TransportOptions): Se
   return async (route, { body, query, params } = {}, carrying = 'held') => {
     const held = await store.read();
     const token = carrying === 'held' || carrying === 'all' ? held.access_token : undefined;
-    const omitsCookies = carrying === 'none' || (carrying === 'held' && token !== undefined);
+    const omitsCookies = carrying === 'none' || (carrying === 'held' && token);
     const [method = '', path = ''] = route.split(' ');
+    const address = baseUrl + filled(path, params) + queryOf(query);
     const response = await connected(() =>
-      options.fetch(baseUrl + filled(path, params) + queryOf(query), {
+      options.fetch(address, {
         method,
         headers: {
           ...options.headers,
@@ -127,7 +128,7 @@ function filled(path: string, params: object = {}): string {
 }
 
 function queryOf(query: object = {}): string {
-  const search = new URLSearchParams();
-  for (const [name, value] of Object.entries(query)) if (value !== undefined) search.set(name, String(value));
+  // JSON leaves out what is undefined.
+  const search = new URLSearchParams(JSON.parse(JSON.stringify(query)) as Record<string, string>);
   return String(search) && `?${search}`;
 }

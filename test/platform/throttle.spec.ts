@@ -62,6 +62,17 @@ function expectLimited(reply: Reply, policy: string): void {
 }
 
 describe('rate limits', () => {
+  it('a page of another site cannot use up the sign-ins of its visitors', async () => {
+    const node = await limited({ RATE_LIMIT_LOGIN: '2/1m', RATE_LIMIT_SIGNUP: '2/1m' });
+    const foreign = { origin: 'https://evil.example', 'sec-fetch-site': 'cross-site' };
+    for (const path of ['/login', '/signup', '/reauthenticate', '/password/forgot'])
+      for (let count = 0; count < 4; count += 1)
+        expect((await node.client.post(path, undefined, foreign)).body['code']).toBe('cross_site_request');
+    expect((await attempt(node)).status).toBe(401);
+    const account = { email: freshEmail(), password: PASSWORD };
+    expect((await node.client.post('/signup', account)).status).toBe(201);
+  });
+
   it('sign-in counts under its own policy, and header fields report the remainder [L9]', async () => {
     const node = await limited({ RATE_LIMIT_LOGIN: '3/1m', RATE_LIMIT_DEFAULT: '600/1m' });
     for (const left of [2, 1, 0]) {

@@ -1,5 +1,5 @@
 /** Makes this process look like a page at an origin, with its own storage; returns the function that ends that. */
-export function enterBrowser(origin: string, missing: readonly ('locks' | 'channel')[] = []): () => void {
+export function enterBrowser(origin: string, missing: readonly 'locks'[] = []): () => void {
   const storage = new Map<string, string>();
   const page = new EventTarget();
   const visibility = { state: 'visible' };
@@ -11,9 +11,6 @@ export function enterBrowser(origin: string, missing: readonly ('locks' | 'chann
       else Reflect.deleteProperty(globalThis, name);
     };
   };
-  const changed = (key: string, newValue: string | null) =>
-    // Browsers tell the other tabs alone; a client ignores what it knows already.
-    page.dispatchEvent(Object.assign(new Event('storage'), { key, newValue }));
   const undo = [
     define('location', { origin }),
     define('document', {
@@ -24,18 +21,12 @@ export function enterBrowser(origin: string, missing: readonly ('locks' | 'chann
       removeEventListener: page.removeEventListener.bind(page),
       dispatchEvent: page.dispatchEvent.bind(page),
     }),
-    define('addEventListener', page.addEventListener.bind(page)),
-    define('removeEventListener', page.removeEventListener.bind(page)),
     define('localStorage', {
       getItem: (key: string) => storage.get(key) ?? null,
-      setItem: (key: string, value: string) => {
-        storage.set(key, value);
-        changed(key, value);
-      },
+      setItem: (key: string, value: string) => storage.set(key, value),
       removeItem: (key: string) => storage.delete(key),
     }),
     ...(missing.includes('locks') ? [define('navigator', {})] : []),
-    ...(missing.includes('channel') ? [define('BroadcastChannel', undefined)] : []),
   ];
   return () => {
     for (const end of undo.toReversed()) end();

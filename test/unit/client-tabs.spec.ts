@@ -26,8 +26,8 @@ const started = (...clients: Client[]) =>
   until(() => clients.every(({ state }) => state.status !== 'unknown') || undefined);
 
 describe.each([
-  { missing: [] as const, name: 'Web Locks and BroadcastChannel' },
-  { missing: ['locks', 'channel'] as const, name: 'storage alone' },
+  { missing: [] as const, name: 'Web Locks' },
+  { missing: ['locks'] as const, name: 'a lease in the storage' },
 ])('two tabs with $name', ({ missing }) => {
   let server: FakeTraffy;
   let first: Client;
@@ -58,6 +58,19 @@ describe.each([
     await until(() => second.state.status === 'signed_in' || undefined);
     expect(seen).toEqual([{ status: 'signed_out' }, { status: 'signed_in', email: EMAIL }]);
     expect(server.count('GET /me')).toBe(0);
+  });
+
+  it('never repeat a refused call of one user for another', async () => {
+    const other = { body: { logged_in: true, email: 'other@example.com' } };
+    server.answer('DELETE /users/me', {
+      status: 401,
+      body: { code: 'credential_revoked', action: 'login' },
+    });
+    // Another program has signed in another user in this browser.
+    server.answer('GET /me', other);
+    await expect(first.account.delete()).rejects.toMatchObject({ code: 'credential_revoked' });
+    expect(server.count('DELETE /users/me')).toBe(1);
+    expect(first.state).toEqual({ status: 'signed_in', email: 'other@example.com' });
   });
 
   it('end a refused session for both, and clear its cookies', async () => {
@@ -165,6 +178,74 @@ describe('two clients of one token storage', () => {
     await expect(second.account.get()).rejects.toMatchObject({ code: 'refresh_revoked' });
     expect(kept.size).toBe(0);
     expect(second.state).toEqual({ status: 'signed_out' });
+  });
+
+  it('never repeat a refused call of one user with the token of another', async () => {
+    leave = () => undefined;
+    const kept = new Map<string, string>();
+    const storage = {
+      get: (key: string) => kept.get(key),
+      set: (key: string, value: string) => kept.set(key, value),
+      remove: (key: string) => kept.delete(key),
+    };
+    const sent: string[] = [];
+    const server = fakeTraffy('bearer');
+    const client = tab(server, {
+      baseUrl: ORIGIN,
+      storage,
+      fetch: (input, init) => {
+        if (init?.method !== 'DELETE') return server.fetch(input, init);
+        sent.push((init.headers as Record<string, string>)['authorization'] ?? '');
+        // Meanwhile, another tab signs in another user.
+        for (const [key, value] of kept)
+          kept.set(key, value.replace('at1', 'other').replace(EMAIL, 'other@example.com'));
+        const body = { code: 'credential_revoked', action: 'login' };
+        return Promise.resolve(Response.json(body, { status: sent.length === 1 ? 401 : 200 }));
+      },
+    });
+    await client.signIn({ email: EMAIL, password: 'a long passphrase' });
+    await expect(client.account.delete()).rejects.toMatchObject({ code: 'credential_revoked' });
+    expect(sent).toEqual(['Bearer at1']);
+  });
+
+  it('have different keys for servers whose names differ in letters that a key cannot have', async () => {
+    leave = () => undefined;
+    const keys = new Set<string>();
+    const storage = {
+      get: (key: string) => void keys.add(key),
+      set: () => undefined,
+      remove: () => undefined,
+    };
+    const server = fakeTraffy('bearer');
+    for (const host of ['münchen.example', 'mönchen.example', 'example:8443', 'example-8443'])
+      await tab(server, { baseUrl: `https://${host}`, storage }).accessToken();
+    expect(keys.size).toBe(4);
+  });
+
+  it.each(['', '.', '..'])('refuse %j as an id: it would be another path', async (id) => {
+    leave = () => undefined;
+    const server = fakeTraffy('bearer');
+    const client = tab(server, { baseUrl: ORIGIN });
+    await expect(client.sessions.end(id)).rejects.toThrow(TypeError);
+    expect(server.calls).toEqual([]);
+  });
+
+  it('follow no redirect, which would pass passwords on', async () => {
+    leave = () => undefined;
+    const server = fakeTraffy('bearer');
+    const client = tab(server, {
+      baseUrl: ORIGIN,
+      fetch: (_input, init) => {
+        expect(init?.redirect).toBe('manual');
+        return Promise.resolve(
+          new Response(null, { status: 307, headers: { location: 'https://evil.example' } }),
+        );
+      },
+    });
+    await expect(client.signIn({ email: EMAIL, password: 'a long passphrase' })).rejects.toMatchObject({
+      code: 'unexpected_reply',
+      status: 307,
+    });
   });
 
   it('renew a token that is about to expire before they hand it out', async () => {

@@ -32,7 +32,7 @@ function Account() {
   const { run, failure, isBusy } = useAction();
   useSignInState(client, setState);
   if (state.status === 'unknown') return <div class="skeleton" aria-hidden="true" />;
-  if (!('email' in state))
+  if (!state.email)
     return (
       <>
         <a class="button primary" href="/login">

@@ -59,8 +59,7 @@ function Login() {
         }}
       />
     );
-  if ('email' in state && !isOther)
-    return <AlreadySignedIn email={state.email} another={() => setOther(true)} />;
+  if (state.email && !isOther) return <AlreadySignedIn email={state.email} another={() => setOther(true)} />;
   return <SignIn email={email} notice={notice} submit={withPassword} />;
 }
 
