@@ -22,6 +22,8 @@ export async function runSpec(spec, plan, timeout) {
     '--config',
     join(import.meta.dirname, 'jest.config.mjs'),
     '--runInBand',
+    // A mutant can leave a timer or a connection behind.
+    '--forceExit',
     '--silent',
     '--runTestsByPath',
     join(SANDBOX, spec),
