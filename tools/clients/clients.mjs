@@ -8,8 +8,9 @@
  * folder, it only installs.
  */
 import { spawnSync } from 'node:child_process';
-import { copyFileSync, existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join, parse, resolve } from 'node:path';
+import { install } from '../install.mjs';
 
 const here = import.meta.dirname;
 const bin = (path) => join(here, 'node_modules', ...path.split('/'));
@@ -29,7 +30,7 @@ const GENERATORS = {
   ],
 };
 
-install();
+install(here);
 const [folder] = process.argv.slice(2);
 if (folder !== undefined) compileClients(resolve(folder));
 
@@ -59,25 +60,4 @@ function run(name, script, args, folder) {
   if (status === 0) return;
   process.stderr.write(`${name} failed\n${stdout}${stderr}`);
   process.exit(1);
-}
-
-/** Installs the packages of this folder unless the installed ones are those of its lock file. */
-function install() {
-  const installed = join(here, 'node_modules', '.package-lock.json');
-  if (existsSync(installed) && versionsIn(installed) === versionsIn(join(here, 'package-lock.json'))) return;
-  const npm = spawnSync('npm', ['ci'], {
-    cwd: here,
-    stdio: ['ignore', 'ignore', 'inherit'],
-    shell: process.platform === 'win32',
-  });
-  if (npm.status !== 0) process.exit(1);
-}
-
-function versionsIn(lockFile) {
-  const { packages } = JSON.parse(readFileSync(lockFile, 'utf8'));
-  return Object.entries(packages)
-    .filter(([path, { optional }]) => path !== '' && !optional)
-    .map(([path, { version }]) => `${path}@${version}`)
-    .toSorted()
-    .join('\n');
 }
