@@ -42,7 +42,7 @@ interface WayOut {
   readonly mayStart: readonly string[];
 }
 
-/** Where a change of strategy stands. */
+/** The progress of a change of strategy. */
 export interface StrategyStatus {
   readonly nodes: readonly LiveNode[];
   readonly kinds: readonly KindStatus[];

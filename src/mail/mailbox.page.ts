@@ -22,7 +22,7 @@ export function mailboxPage(mails: readonly MailRecord[], publicUrl: string): st
 </head>
 <body>
 <h1>Mailbox</h1>
-<p class="about">What was sent, or would have been: without SMTP_URL, mails end up here. Only in development, and only on this machine.</p>
+<p class="about">The latest mails of this server. Without SMTP_URL they are only shown here. Available in development, on this machine only.</p>
 ${articles || '<p>No mails yet.</p>'}
 </body>
 </html>

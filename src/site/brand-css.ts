@@ -1,4 +1,4 @@
-/** Surfaces on which text in the brand colour stands: cards and pages of both themes. */
+/** Surfaces behind text in the brand colour: cards and pages of both themes. */
 const SURFACES = { light: ['#ffffff', '#f6f7f9'], dark: ['#181c22', '#0f1216'] } as const;
 /** Text of normal size (WCAG 2.2, 1.4.3). */
 const TEXT_CONTRAST = 4.5;

@@ -1,3 +1,5 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { decodeJwt } from 'jose';
 import { makeStale } from '../support/account.js';
@@ -45,24 +47,41 @@ describe('examples/react-spa', () => {
   let place: string;
   beforeAll(async () => {
     place = await installExample(folder.path, 'react-spa', tarball('traffy-client'));
-    await runIn(place, ['node_modules/vite/bin/vite.js', 'build'], { VITE_TRAFFY_URL: traffyUrl });
+    await build('dist');
+    // What the guide says for another site.
+    const file = join(place, 'src', 'SignIn.jsx');
+    const code = readFileSync(file, 'utf8');
+    const bearer = code.replace('createClient({ ', "createClient({ transport: 'bearer', ");
+    if (bearer === code) throw new Error('SignIn.jsx creates its client in another way');
+    writeFileSync(file, bearer);
+    await build('dist-bearer');
   });
 
-  // Pages of another site get no cookies, so that a session needs the same one.
+  function build(output: string): Promise<void> {
+    const args = ['node_modules/vite/bin/vite.js', 'build', '--outDir', output];
+    return runIn(place, args, { VITE_TRAFFY_URL: traffyUrl });
+  }
+
+  // Pages of another site get no cookies.
   it.each([
-    { strategy: 'session', host: 'localhost' },
-    { strategy: 'jwt', host: '127.0.0.1' },
-  ])('signs up, in and out from another origin: $strategy', async ({ strategy, host }) => {
+    { strategy: 'session', host: 'localhost', output: 'dist' },
+    { strategy: 'jwt', host: 'localhost', output: 'dist' },
+    { strategy: 'jwt', host: '127.0.0.1', output: 'dist-bearer' },
+  ])('signs up, in and out from $host: $strategy, $output', async ({ strategy, host, output }) => {
     const sitePort = await freePort();
     const origin = `http://${host}:${sitePort}`;
     const app = await startTraffy({ AUTH_STRATEGY: strategy, TRUSTED_ORIGINS: origin });
-    const vite = ['node_modules/vite/bin/vite.js', 'preview', '--strictPort'];
+    const vite = ['node_modules/vite/bin/vite.js', 'preview', '--strictPort', '--outDir', output];
     const site = await startIn(place, [...vite, '--host', host, '--port', String(sitePort)], origin);
     const watched = await openPage();
     try {
       await watched.page.goto(origin);
       const email = await signUpOn(watched);
       await watched.page.getByText('Devices: 1').waitFor();
+      if (output === 'dist') {
+        await watched.page.reload();
+        await watched.page.getByText(`Signed in as ${email}`).waitFor();
+      }
       await watched.page.getByRole('button', { name: 'Sign out' }).click();
       await signInOn(watched, email, `${PASSWORD}!`);
       const alert = watched.page.getByRole('alert');

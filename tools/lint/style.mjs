@@ -23,10 +23,7 @@ const BANNED = {
   'a look': 'a lookup, a poll',
   'another one that': 'what it is',
   'told apart': 'distinguished',
-  'stands in': 'is in, is listed in',
-  'stands for': 'represents, identifies',
-  'what stands': 'what remains',
-  'it stands': 'it is',
+  stands: 'is, is listed in, represents',
   whosoever: 'the actor',
   lately: 'recently',
 };

@@ -1,5 +1,5 @@
 import { useEffect, useState } from 'react';
-import { client } from './client.js';
+import { client } from './SignIn.jsx';
 
 export function Account({ email }) {
   const [sessions, setSessions] = useState([]);

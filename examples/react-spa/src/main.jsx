@@ -1,4 +1,5 @@
 import { createRoot } from 'react-dom/client';
-import { App } from './App.jsx';
+import { Account } from './Account.jsx';
+import { SignIn } from './SignIn.jsx';
 
-createRoot(document.getElementById('root')).render(<App />);
+createRoot(document.getElementById('root')).render(<SignIn page={Account} />);

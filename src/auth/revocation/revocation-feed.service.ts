@@ -55,7 +55,7 @@ export class RevocationFeed implements OnModuleInit, OnApplicationShutdown {
   private oldest = 0n;
   /** When the last answered poll was sent, by the monotonic clock. */
   private freshAt = Number.NEGATIVE_INFINITY;
-  private readonly looks = new SharedRun(() => this.look());
+  private readonly polls = new SharedRun(() => this.look());
   private timer: NodeJS.Timeout | undefined;
   private isStopping = false;
   private isReported = false;
@@ -85,7 +85,7 @@ export class RevocationFeed implements OnModuleInit, OnApplicationShutdown {
    * never throws.
    */
   catchUp(): Promise<void> {
-    return this.looks.run();
+    return this.polls.run();
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -10,7 +10,7 @@ export interface CurrentUserInfo {
 export const CurrentUser = createParamDecorator(
   (_data: unknown, context: ExecutionContext): CurrentUserInfo => {
     const { user } = context.switchToHttp().getRequest<{ user?: CurrentUserInfo }>();
-    if (!user) throw new Error('CurrentUser stands on a public route');
+    if (!user) throw new Error('CurrentUser is used on a public route');
     return user;
   },
 );

@@ -36,7 +36,7 @@ function parseForm(body: Buffer): Form | Problem {
   if (STRAY_PERCENT.test(text)) return malformed('The body is not a form: a % encodes nothing.');
   const parameters = [...new URLSearchParams(text)];
   if (new Set(parameters.map(([name]) => name)).size < parameters.length)
-    return malformed('A parameter stands there more than once.');
+    return malformed('A parameter occurs more than once.');
   return Object.fromEntries(parameters.filter(([, value]) => value !== ''));
 }
 

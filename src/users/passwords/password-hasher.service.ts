@@ -17,7 +17,7 @@ import { HashingQueue } from './hashing-queue.service.js';
 import { hashPassword, type HashParameters, hashParameters } from './new-hash.js';
 import { PasswordFormats } from './password-formats.service.js';
 
-/** Milliseconds between two looks for kinds of hashes that are gone. */
+/** Milliseconds between two searches for kinds of hashes that are gone. */
 const PURGE_INTERVAL = 3_600_000;
 
 /**

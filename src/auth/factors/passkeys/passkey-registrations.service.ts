@@ -91,7 +91,7 @@ export class PasskeyRegistrations {
         { kind: 'registration', userId, sessionId, isConditional },
         tx,
       );
-      if (!user || !challenge) throw new Error('a registration needs nothing but itself');
+      if (!user || !challenge) throw new Error('the user or the challenge is missing');
       return { user, challenge: challenge.challenge, existing };
     });
     if (typeof begun === 'string' || 'dead' in begun) return begun;
