@@ -217,7 +217,7 @@ describe('two clients of one token storage', () => {
       remove: () => undefined,
     };
     const server = fakeTraffy('bearer');
-    for (const host of ['münchen.example', 'mönchen.example', 'example:8443', 'example-8443'])
+    for (const host of ['ä.example', 'ö.example', 'example:8443', 'example-8443'])
       await tab(server, { baseUrl: `https://${host}`, storage }).accessToken();
     expect(keys.size).toBe(4);
   });
