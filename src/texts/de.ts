@@ -9,6 +9,11 @@ export const pages: PageTexts = {
   noScript:
     'Diese Seite braucht JavaScript. Schalten Sie es in den Einstellungen Ihres Browsers ein und laden Sie die Seite neu.',
   loading: 'Wird geladen …',
+  notFound: {
+    title: 'Seite nicht gefunden',
+    says: 'Unter dieser Adresse gibt es keine Seite.',
+    home: 'Zur Startseite',
+  },
   home: {
     title: 'Willkommen',
     lead: 'Melden Sie sich an oder erstellen Sie ein Konto.',
@@ -252,6 +257,7 @@ export const pages: PageTexts = {
       title: 'Geräte',
       current: 'Dieses Gerät',
       unknown: 'Unbekanntes Gerät',
+      name: (browser, system) => `${browser} unter ${system}`,
       signedIn: (date) => `Angemeldet ${date}`,
       used: (date) => `zuletzt aktiv ${date}`,
       signOut: 'Abmelden',

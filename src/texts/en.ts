@@ -8,6 +8,11 @@ export const pages = {
   errorTitle: (title: string) => `Error: ${title}`,
   noScript: 'This page needs JavaScript. Switch it on in the settings of your browser, then reload the page.',
   loading: 'Loading…',
+  notFound: {
+    title: 'Page not found',
+    says: 'There is no page at this address.',
+    home: 'Go to the start page',
+  },
   home: {
     title: 'Welcome',
     lead: 'Sign in or create an account.',
@@ -245,6 +250,7 @@ export const pages = {
       title: 'Devices',
       current: 'This device',
       unknown: 'Unknown device',
+      name: (browser: string, system: string) => `${browser} on ${system}`,
       signedIn: (date: string) => `Signed in ${date}`,
       used: (date: string) => `last active ${date}`,
       signOut: 'Sign out',

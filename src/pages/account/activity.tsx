@@ -1,6 +1,7 @@
 import { useEffect, useState } from 'preact/hooks';
 import type { Reply } from '../../client/client.entry.js';
 import { Content, Outcome, Section, useAction, useLoaded } from '../components/section.tsx';
+import { deviceName } from '../device.js';
 import { t } from '../text.js';
 import { Time } from '../time.tsx';
 import { client } from './account-client.js';
@@ -41,7 +42,7 @@ export function Activity({ changes }: { readonly changes: number }) {
                   <p class="muted small">
                     <Time at={event.at} />
                     {event.actor !== 'user' && ` · ${texts.by[event.actor]}`}
-                    {event.device && ` · ${event.device}`}
+                    {event.device && ` · ${deviceName(event.device)}`}
                     {event.ip && ` · ${event.ip}`}
                   </p>
                 </div>

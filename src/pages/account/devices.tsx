@@ -1,6 +1,7 @@
 import { confirmed } from '../components/dialog.tsx';
 import { Content, Outcome, Section, useAction, useLoaded } from '../components/section.tsx';
 import { t } from '../text.js';
+import { deviceName } from '../device.js';
 import { announceSignOut, withdrawn } from '../signed-out.js';
 import { Time } from '../time.tsx';
 import { client } from './account-client.js';
@@ -74,5 +75,5 @@ export function Devices({ reload }: Pick<SectionProps, 'reload'>) {
 }
 
 function nameOf({ device, user_agent: userAgent }: Device): string {
-  return device ?? userAgent ?? texts.unknown;
+  return deviceName(device ?? userAgent ?? texts.unknown);
 }
