@@ -80,7 +80,11 @@ function SignIn({ email, notice, submit }: SignInProps) {
   const offer = () =>
     void passkeys.autofill().then(
       (done) => done && proceed(),
-      (error: unknown) => setFailure(failureOf(error)),
+      (error: unknown) => {
+        // Nobody asked for it yet: without the server, the next action of the person says so.
+        const next = failureOf(error);
+        if (next.code !== 'network_error') setFailure(next);
+      },
     );
   useEffect(() => {
     offer();
