@@ -82,8 +82,8 @@ function SignIn({ email, notice, submit }: SignInProps) {
       (done) => done && proceed(),
       (error: unknown) => {
         // Nobody asked for it yet: without the server, the next action of the person says so.
-        const next = failureOf(error);
-        if (next.code !== 'network_error') setFailure(next);
+        const failed = failureOf(error);
+        if (failed.code !== 'network_error') setFailure(failed);
       },
     );
   useEffect(() => {
