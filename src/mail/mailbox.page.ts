@@ -2,9 +2,10 @@ import { createHash } from 'node:crypto';
 import type { MailRecord } from './outbox-records.js';
 import { escapeHtml } from './render-mail.js';
 
-const CSS = `body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; }
-article { margin: 1rem 0; padding: 0 1rem; border: 1px solid #bbb; border-radius: 4px; }
-h2 { font-size: 1.1rem; } pre { white-space: pre-wrap; overflow-wrap: anywhere; } .about { color: #555; }`;
+const CSS = `:root { color-scheme: light dark; }
+body { max-width: 60rem; margin: 2rem auto; padding: 0 1rem; font: 1rem/1.5 system-ui, sans-serif; overflow-wrap: anywhere; }
+article { margin: 1rem 0; padding: 0 1rem; border: 1px solid #80808080; border-radius: 4px; }
+h2 { font-size: 1.1rem; } pre { white-space: pre-wrap; } .about { color: light-dark(#555, #bbb); }`;
 
 /** Allows the style of this page only: no script, image or remote content. */
 export const MAILBOX_POLICY = `default-src 'none'; style-src 'sha256-${createHash('sha256').update(CSS).digest('base64')}'; frame-ancestors 'none'; base-uri 'none'; form-action 'none'`;

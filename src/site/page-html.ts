@@ -22,8 +22,8 @@ export function pageHtml({ language, title, noScript, files, site, controls }: P
 <meta charset="utf-8">
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta name="color-scheme" content="light dark">
-<meta name="site" content="${escape(JSON.stringify(site))}">
-<title>${escape(title)}</title>
+<meta name="site" content="${escapeHtml(JSON.stringify(site))}">
+<title>${escapeHtml(title)}</title>
 <link rel="icon" href="data:,">
 ${styles.map((href) => `<link rel="stylesheet" href="${href}">`).join('\n')}
 ${files.preloads.map((file) => `<link rel="modulepreload" href="${file}">`).join('\n')}
@@ -31,14 +31,15 @@ ${scripts.map((src) => `<script type="module" src="${src}"></script>`).join('\n'
 </head>
 <body>
 <main>
-<noscript><p>${escape(noScript)}</p></noscript>
+<noscript><p>${escapeHtml(noScript)}</p></noscript>
 </main>
 </body>
 </html>
 `;
 }
 
-function escape(text: string): string {
+/** Escapes text for an element or a quoted attribute. */
+export function escapeHtml(text: string): string {
   return text
     .replaceAll('&', '&amp;')
     .replaceAll('<', '&lt;')

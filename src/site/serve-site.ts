@@ -10,6 +10,7 @@ import type { Language } from '../texts/language.js';
 import { brandCss } from './brand-css.js';
 import { BuiltPages } from './built-pages.js';
 import { serveControls } from './dev-controls.js';
+import { notFoundPage } from './not-found-page.js';
 import { pagePolicy } from './page-html.js';
 import { pageLanguage } from './page-language.js';
 import { sitePageHtml } from './site-page.js';
@@ -62,6 +63,10 @@ export function serveSite(app: NestFastifyApplication, config: Config): void {
     });
   for (const [path, target] of Object.entries(OLD_PAGES))
     fastify.get(path, PAGE_ROUTE, (_request, reply) => reply.redirect(target, 302));
+  if (pages.PAGES) {
+    const styles = [...built.filesFor('home/home.page.tsx').styles, '/brand.css'];
+    fastify.addHook('onSend', notFoundPage({ brand: pages.BRAND_NAME, policy, styles }));
+  }
   serveWellKnown(app, config);
   const css = brandCss(pages.BRAND_COLOR);
   fastify.get('/brand.css', PAGE_ROUTE, (_request, reply) =>

@@ -1,14 +1,22 @@
 import type { EventTexts, MailTexts, MailValues, MailWords, PageTexts, ProblemTexts } from './en.js';
 
+const tooShort = (min: number) =>
+  `Nehmen Sie mindestens ${min} Zeichen. Ein paar Wörter ohne Zusammenhang lassen sich gut merken.`;
+
 /** What the pages show. */
 export const pages: PageTexts = {
   errorTitle: (title) => `Fehler: ${title}`,
   noScript:
     'Diese Seite braucht JavaScript. Schalten Sie es in den Einstellungen Ihres Browsers ein und laden Sie die Seite neu.',
   loading: 'Wird geladen …',
+  notFound: {
+    title: 'Seite nicht gefunden',
+    says: 'Unter dieser Adresse gibt es keine Seite.',
+    home: 'Zur Startseite',
+  },
   home: {
     title: 'Willkommen',
-    lead: 'Registrieren, anmelden, sehen, wer angemeldet ist, und abmelden.',
+    lead: 'Melden Sie sich an oder erstellen Sie ein Konto.',
     signedInAs: 'Angemeldet als',
     signIn: 'Anmelden',
     signUp: 'Konto erstellen',
@@ -22,8 +30,8 @@ export const pages: PageTexts = {
     specification: 'OpenAPI-Spezifikation',
     keys: 'Öffentliche Schlüssel (JWKS)',
     health: 'Zustand',
-    mailbox: 'Postfach der Entwicklung',
-    controls: 'Werkzeuge der Entwicklung',
+    mailbox: 'Entwicklungs-Postfach',
+    controls: 'Entwicklungswerkzeuge',
   },
   fields: {
     email: 'E-Mail-Adresse',
@@ -51,6 +59,7 @@ export const pages: PageTexts = {
       code: 'Geben Sie den Code ein.',
       name: 'Geben Sie einen Namen ein.',
     },
+    passwordTooShort: tooShort,
     offline: 'Sie sind offline. Versuchen Sie es noch einmal, wenn Sie verbunden sind.',
     unknown: 'Etwas ist schiefgegangen. Laden Sie die Seite neu und versuchen Sie es noch einmal.',
     passkeyHost: (host) => `Passkeys funktionieren nur unter ${host}.`,
@@ -71,7 +80,7 @@ export const pages: PageTexts = {
       passkey_cancelled:
         'Es wurde kein Passkey benutzt. Versuchen Sie es noch einmal oder nehmen Sie Ihr Passwort.',
       passkey_unsupported: 'Dieser Browser kann keine Passkeys benutzen.',
-      passkey_refused: 'Dieser Passkey hat nicht funktioniert. Nehmen Sie einen anderen Weg.',
+      passkey_refused: 'Dieser Passkey hat nicht funktioniert. Melden Sie sich auf andere Weise an.',
       passkey_exists: 'Dieses Gerät hat schon einen Passkey.',
     },
   },
@@ -85,6 +94,7 @@ export const pages: PageTexts = {
     noAccount: 'Noch kein Konto?',
     pause: 'Nach mehreren Versuchen kann es eine Pause geben.',
     ended: 'Ihre Sitzung ist beendet. Melden Sie sich wieder an.',
+    signedOutEverywhere: 'Sie sind auf allen Geräten abgemeldet.',
     signedInAs: (email) => `Sie sind als ${email} angemeldet.`,
     proceed: 'Weiter',
     another: 'Ein anderes Konto benutzen',
@@ -194,7 +204,7 @@ export const pages: PageTexts = {
       says: 'Melden Sie sich ohne Passwort an: mit Fingerabdruck, Gesicht oder der Sperre Ihres Geräts.',
       empty: 'Sie haben keine Passkeys.',
       add: 'Passkey hinzufügen',
-      adding: 'Folgen Sie Ihrem Browser …',
+      adding: 'Folgen Sie den Anweisungen Ihres Browsers …',
       added: 'Der Passkey ist hinzugefügt.',
       synced: 'Synchronisiert',
       thisDevice: 'Nur auf diesem Gerät',
@@ -213,7 +223,7 @@ export const pages: PageTexts = {
     },
     totp: {
       title: 'Authenticator-App',
-      says: 'Nach dem Passwort zeigt eine App auf Ihrem Telefon einen Code, den Sie eingeben.',
+      says: 'Beim Anmelden geben Sie zusätzlich einen Code aus einer App ein.',
       on: 'Ein',
       off: 'Aus',
       start: 'Authenticator-App einrichten',
@@ -229,9 +239,10 @@ export const pages: PageTexts = {
     },
     codes: {
       title: 'Wiederherstellungscodes',
-      says: 'Jeder Code meldet Sie einmal an, wenn Sie Ihren zweiten Faktor verlieren.',
+      says: 'Mit jedem Code können Sie sich einmal anmelden, wenn Sie Ihren zweiten Faktor verlieren.',
       left: (count) => (count === 1 ? 'Noch 1 Code.' : `Noch ${count} Codes.`),
       few: 'Erstellen Sie neue Codes, bevor sie ausgehen.',
+      none: 'Sie haben keine Wiederherstellungscodes. Erstellen Sie sie jetzt.',
       create: 'Neue Codes erstellen',
       newTitle: 'Speichern Sie Ihre Wiederherstellungscodes',
       newSays:
@@ -240,20 +251,21 @@ export const pages: PageTexts = {
       print: 'Drucken',
       fileName: 'wiederherstellungscodes.txt',
       saved: 'Ich habe diese Codes gespeichert',
-      needFactor: 'Es gibt sie mit einer Authenticator-App oder einem Passkey.',
+      needFactor: 'Richten Sie zuerst eine Authenticator-App oder einen Passkey ein.',
     },
     devices: {
       title: 'Geräte',
       current: 'Dieses Gerät',
       unknown: 'Unbekanntes Gerät',
+      name: (browser, system) => `${browser} unter ${system}`,
       signedIn: (date) => `Angemeldet ${date}`,
       used: (date) => `zuletzt aktiv ${date}`,
       signOut: 'Abmelden',
       signOutTitle: (name) => `„${name}“ abmelden?`,
-      signOutSays: 'Das Gerät muss sich neu anmelden.',
+      signOutSays: 'Auf dem Gerät müssen Sie sich erneut anmelden.',
       everywhere: 'Überall abmelden',
       everywhereTitle: 'Überall abmelden?',
-      everywhereSays: 'Alle Geräte müssen sich neu anmelden, auch dieses.',
+      everywhereSays: 'Auf allen Geräten müssen Sie sich erneut anmelden, auch auf diesem.',
       ended: 'Das Gerät ist abgemeldet.',
     },
     activity: {
@@ -299,7 +311,7 @@ export const pages: PageTexts = {
     any: 'Alle',
     roles: { user: 'Benutzer', admin: 'Administrator' },
     enabled: 'Aktiv',
-    disabled: 'Gesperrt',
+    disabled: 'Deaktiviert',
     none: (query) => (query === '' ? 'Keine Benutzer.' : `Kein Benutzer passt zu „${query}“.`),
     more: 'Mehr zeigen',
     email: 'E-Mail-Adresse',
@@ -316,10 +328,10 @@ export const pages: PageTexts = {
     codes: (count) => (count === 1 ? '1 Wiederherstellungscode' : `${count} Wiederherstellungscodes`),
     locks: 'Sperren nach falschen Versuchen',
     noLocks: 'Keine.',
-    disable: 'Konto sperren',
-    disableTitle: (email) => `${email} sperren?`,
+    disable: 'Konto deaktivieren',
+    disableTitle: (email) => `Das Konto ${email} deaktivieren?`,
     disableSays: 'Der Benutzer wird auf allen Geräten abgemeldet und kann sich nicht mehr anmelden.',
-    enable: 'Konto entsperren',
+    enable: 'Konto aktivieren',
     makeAdmin: 'Zum Administrator machen',
     makeAdminTitle: (email) => `${email} zum Administrator machen?`,
     makeAdminSays: 'Administratoren können alle Konten sehen und ändern.',
@@ -329,7 +341,7 @@ export const pages: PageTexts = {
     changed: 'Das Konto ist geändert.',
     signOutAll: 'Auf allen Geräten abmelden',
     signOutAllTitle: (email) => `${email} auf allen Geräten abmelden?`,
-    signOutAllSays: 'Der Benutzer muss sich auf jedem davon neu anmelden.',
+    signOutAllSays: 'Auf jedem davon muss sich der Benutzer erneut anmelden.',
     ended: (count) => (count === 1 ? '1 Sitzung beendet.' : `${count} Sitzungen beendet.`),
     noSessions: 'Nirgends angemeldet.',
     audit: 'Audit-Protokoll',
@@ -352,7 +364,7 @@ const SECURE_IT =
   'Wenn Sie das nicht waren, hat vielleicht eine andere Person Zugang zu Ihrem Konto. Setzen Sie jetzt Ihr Passwort mit dem Link unten zurück. Damit werden Sie auf allen Geräten abgemeldet. Prüfen Sie auch Ihr E-Mail-Konto: Wer Ihr Passwort kennt, kann vielleicht auch Ihre E-Mails lesen.';
 const factorOf = ({ factor, name }: MailValues) => {
   const kind =
-    { passkey: 'Ein Passkey', totp: 'Eine Authenticator-App' }[factor] ?? (factor || 'Ein Anmeldeverfahren');
+    { passkey: 'Ein Passkey', totp: 'Eine Authenticator-App' }[factor] ?? (factor || 'Eine Anmeldemethode');
   return name ? `${kind} (${name})` : kind;
 };
 const words = (text: (values: MailValues) => MailWords) => text;
@@ -386,7 +398,7 @@ export const mails: MailTexts = {
       subject: 'Setzen Sie Ihr Passwort zurück',
       says: [
         isByAdmin
-          ? `Die Administration hat Sie auf allen Geräten abgemeldet und das Passwort Ihres Kontos bei ${url} gesperrt, weil es vielleicht anderen bekannt ist.`
+          ? `Ein Administrator hat Sie auf allen Geräten abgemeldet und das Passwort Ihres Kontos bei ${url} deaktiviert, weil es vielleicht anderen bekannt ist.`
           : `Für Ihr Konto bei ${url} wurde angefordert, das Passwort zurückzusetzen.`,
         'Öffnen Sie diesen Link, um ein neues Passwort zu wählen. Der Link gilt einmal und läuft in 1 Stunde ab.',
       ],
@@ -431,14 +443,14 @@ export const mails: MailTexts = {
       advice: SECURE_IT,
     })),
     factor_added: words((values) => ({
-      subject: 'Ein Anmeldeverfahren wurde hinzugefügt',
+      subject: 'Eine Anmeldemethode wurde hinzugefügt',
       says: [
         `${factorOf(values)} wurde zu Ihrem Konto bei ${values.url} hinzugefügt. Damit kann man sich jetzt anmelden.`,
       ],
-      advice: `${SECURE_IT} Melden Sie sich dann an und entfernen Sie das Anmeldeverfahren: Es kann ein Zurücksetzen des Passworts überdauern.`,
+      advice: `${SECURE_IT} Melden Sie sich dann an und entfernen Sie die Anmeldemethode: Sie kann ein Zurücksetzen des Passworts überdauern.`,
     })),
     factor_removed: words((values) => ({
-      subject: 'Ein Anmeldeverfahren wurde entfernt',
+      subject: 'Eine Anmeldemethode wurde entfernt',
       says: [
         `${factorOf(values)} wurde von Ihrem Konto bei ${values.url} entfernt. Damit kann man sich nicht mehr anmelden.`,
       ],
@@ -453,7 +465,7 @@ export const mails: MailTexts = {
       advice: `${SECURE_IT} Melden Sie sich dann an und entfernen Sie den Passkey: Er kann ein Zurücksetzen des Passworts überdauern.`,
     })),
     passkey_disabled: words((values) => ({
-      subject: 'Ein Passkey wurde gesperrt',
+      subject: 'Ein Passkey wurde deaktiviert',
       says: [
         `${factorOf(values)} Ihres Kontos bei ${values.url} kann nicht mehr zur Anmeldung benutzt werden, weil sein Schlüssel nicht sicher ist.`,
         `Melden Sie sich auf einem anderen Weg an, entfernen Sie den Passkey und fügen Sie einen neuen hinzu. Wenn das nicht möglich ist, wenden Sie sich an den Betreiber von ${values.url}.`,
@@ -480,7 +492,9 @@ export const mails: MailTexts = {
     })),
     new_device: words(({ url }) => ({
       subject: 'Neue Anmeldung bei Ihrem Konto',
-      says: [`Ihr Konto bei ${url} wurde auf einem neuen Gerät oder in einem neuen Netz geöffnet.`],
+      says: [
+        `Bei Ihrem Konto bei ${url} gab es eine Anmeldung von einem neuen Gerät oder aus einem neuen Netz.`,
+      ],
       advice: SECURE_IT,
     })),
     sign_in_after_failures: words(({ url, failures }) => ({
@@ -496,12 +510,12 @@ export const mails: MailTexts = {
       advice: `Wenn Sie das nicht waren, wenden Sie sich an den Betreiber von ${url}.`,
     })),
     sign_in_reset: words(({ url, isPasswordKept }) => ({
-      subject: 'Ihre Anmeldeverfahren wurden zurückgesetzt',
+      subject: 'Ihre Anmeldemethoden wurden zurückgesetzt',
       says: [
-        `Die Administration hat die Anmeldeverfahren Ihres Kontos bei ${url} zurückgesetzt. Sie wurden auf allen Geräten abgemeldet, und Ihre Passkeys, Authenticator-Apps und Wiederherstellungscodes wurden entfernt.`,
+        `Ein Administrator hat die Anmeldemethoden Ihres Kontos bei ${url} zurückgesetzt. Sie wurden auf allen Geräten abgemeldet, und Ihre Passkeys, Authenticator-Apps und Wiederherstellungscodes wurden entfernt.`,
         isPasswordKept
-          ? 'Ihr Passwort ist unverändert. Melden Sie sich damit an und fügen Sie Ihre Anmeldeverfahren wieder hinzu.'
-          : 'Sie haben kein Passwort, um sich anzumelden. Wählen Sie eines mit dem Link unten und fügen Sie dann Ihre Anmeldeverfahren wieder hinzu.',
+          ? 'Ihr Passwort ist unverändert. Melden Sie sich damit an und fügen Sie Ihre Anmeldemethoden wieder hinzu.'
+          : 'Sie haben kein Passwort, um sich anzumelden. Wählen Sie eines mit dem Link unten und fügen Sie dann Ihre Anmeldemethoden wieder hinzu.',
       ],
       advice: `Wenn Sie das nicht angefordert haben, wenden Sie sich an den Betreiber von ${url}.`,
     })),
@@ -574,8 +588,7 @@ export const problems: ProblemTexts = {
   wrong: 'ist falsch',
   conditional: 'kann nur in einer Sitzung true sein, die mit einem Passwort angemeldet wurde',
   weakPassword: {
-    too_short: (min) =>
-      `Nehmen Sie mindestens ${min} Zeichen. Ein paar Wörter ohne Zusammenhang lassen sich gut merken.`,
+    too_short: tooShort,
     common: 'Dieses Passwort ist zu häufig. Wählen Sie ein paar eigene Wörter.',
     guessable:
       'Dieses Passwort ist leicht zu erraten, auch mit Ziffern oder Sonderzeichen statt Buchstaben. Wählen Sie vier oder mehr Wörter ohne Zusammenhang.',
@@ -583,7 +596,7 @@ export const problems: ProblemTexts = {
       'Dieses Passwort ist aus einem Datenleck bekannt. Wählen Sie ein anderes und ändern Sie es überall, wo Sie es benutzen.',
     context_specific:
       'Dieses Passwort besteht aus dem Namen des Dienstes oder Ihrer E-Mail-Adresse. Wählen Sie Wörter ohne Zusammenhang.',
-    unchanged: 'Das neue Passwort ist das aktuelle. Wählen Sie ein anderes.',
+    unchanged: 'Das neue Passwort ist mit dem aktuellen identisch. Wählen Sie ein anderes.',
   },
   warnings: {
     straightRow: 'Tastenreihen sind leicht zu erraten.',
@@ -705,7 +718,7 @@ export const events: EventTexts = {
   session_ended: 'Eine Sitzung wurde beendet',
   sessions_revoked: 'Sitzungen wurden beendet',
   refresh_reused: 'Ein Refresh-Token wurde noch einmal benutzt: Die Sitzung wurde beendet',
-  credential_exchanged: 'Die Anmeldung eines Geräts hat jetzt eine andere Form',
+  credential_exchanged: 'Ein Gerät hat neue Anmeldedaten erhalten',
   reauthenticated: 'Die Identität wurde bestätigt',
   reauthentication_failed: 'Eine Bestätigung der Identität ist fehlgeschlagen',
   password_changed: 'Das Passwort wurde geändert',
@@ -723,21 +736,21 @@ export const events: EventTexts = {
   passkey_suspicious: 'Ein Passkey wurde vielleicht kopiert: Sein Zähler ist nicht gestiegen',
   passkey_backup_enabled: 'Ein Passkey kann jetzt gesichert oder mit anderen Geräten synchronisiert werden',
   passkey_backup_refused: 'Ein Passkey wurde abgelehnt: Er meldet nicht mehr, dass er gesichert werden kann',
-  passkey_disabled: 'Ein Passkey wurde gesperrt: Sein Schlüssel ist nicht sicher',
+  passkey_disabled: 'Ein Passkey wurde deaktiviert: Sein Schlüssel ist nicht sicher',
   totp_added: 'Eine Authenticator-App wurde hinzugefügt',
   totp_removed: 'Die Authenticator-App wurde entfernt',
   recovery_codes_made: 'Wiederherstellungscodes wurden erstellt',
   recovery_code_used: 'Ein Wiederherstellungscode wurde benutzt',
-  authenticator_locked: 'Zu viele Fehlversuche: Ein Anmeldeverfahren wurde gesperrt',
-  user_created: 'Das Konto wurde von der Administration erstellt',
-  user_disabled: 'Das Konto wurde gesperrt',
-  user_enabled: 'Das Konto wurde entsperrt',
-  user_unlocked: 'Die Fehlversuche am Konto wurden von der Administration gelöscht',
+  authenticator_locked: 'Zu viele Fehlversuche: Eine Anmeldemethode wurde gesperrt',
+  user_created: 'Das Konto wurde von einem Administrator erstellt',
+  user_disabled: 'Das Konto wurde deaktiviert',
+  user_enabled: 'Das Konto wurde wieder aktiviert',
+  user_unlocked: 'Die Fehlversuche am Konto wurden von einem Administrator gelöscht',
   user_role_changed: 'Die Rolle wurde geändert',
-  user_reset: 'Die Anmeldung wurde von der Administration zurückgesetzt',
+  user_reset: 'Die Anmeldung wurde von einem Administrator zurückgesetzt',
   users_imported: 'Konten wurden importiert',
   users_exported: 'Konten wurden exportiert',
-  admin_viewed: 'Die Administration hat das Konto angesehen',
+  admin_viewed: 'Ein Administrator hat das Konto angesehen',
   key_rotated: 'Der Schlüssel für Signaturen wurde gewechselt',
   key_revoked: 'Ein Schlüssel für Signaturen wurde widerrufen',
   secrets_rewrapped: 'Gespeicherte Daten wurden mit dem ersten Geheimnis neu verschlüsselt',

@@ -1,13 +1,21 @@
 /** Every text that people read, in English. The other languages have the same keys. */
 
+const tooShort = (min: number) =>
+  `Use at least ${min} characters. A few unrelated words are easy to remember.`;
+
 /** What the pages show. */
 export const pages = {
   errorTitle: (title: string) => `Error: ${title}`,
   noScript: 'This page needs JavaScript. Switch it on in the settings of your browser, then reload the page.',
   loading: 'Loading…',
+  notFound: {
+    title: 'Page not found',
+    says: 'There is no page at this address.',
+    home: 'Go to the start page',
+  },
   home: {
     title: 'Welcome',
-    lead: 'Sign up, sign in, see who is signed in, and sign out.',
+    lead: 'Sign in or create an account.',
     signedInAs: 'Signed in as',
     signIn: 'Sign in',
     signUp: 'Create account',
@@ -21,7 +29,7 @@ export const pages = {
     specification: 'OpenAPI specification',
     keys: 'Public keys (JWKS)',
     health: 'Health',
-    mailbox: 'Mailbox of development',
+    mailbox: 'Development mailbox',
     controls: 'Development controls',
   },
   fields: {
@@ -50,6 +58,7 @@ export const pages = {
       code: 'Enter the code.',
       name: 'Enter a name.',
     },
+    passwordTooShort: tooShort,
     offline: "You're offline. Try again when connected.",
     unknown: 'Something went wrong. Reload the page and try again.',
     passkeyHost: (host: string) => `Passkeys work only at ${host}.`,
@@ -83,6 +92,7 @@ export const pages = {
     noAccount: 'No account yet?',
     pause: 'We may pause sign-in after several attempts.',
     ended: 'Your session has ended. Sign in again.',
+    signedOutEverywhere: 'You are signed out of all devices.',
     signedInAs: (email: string) => `You are signed in as ${email}.`,
     proceed: 'Continue',
     another: 'Use another account',
@@ -158,9 +168,9 @@ export const pages = {
     profile: {
       title: 'Profile',
       name: 'Name',
-      nameAdvice: 'Shown to you only. Leave it empty for none.',
+      nameAdvice: 'Only you can see it. Optional.',
       language: 'Language',
-      languageAdvice: 'Of these pages and of e-mails.',
+      languageAdvice: 'Used for these pages and for e-mails.',
       memberSince: (date: string) => `Account created on ${date}.`,
     },
     email: {
@@ -188,7 +198,7 @@ export const pages = {
       says: 'Sign in with your fingerprint, your face or the lock of your device, without a password.',
       empty: 'You have no passkeys.',
       add: 'Add a passkey',
-      adding: 'Follow your browser…',
+      adding: 'Follow the steps in your browser…',
       added: 'The passkey is added.',
       synced: 'Synced',
       thisDevice: 'This device only',
@@ -206,7 +216,7 @@ export const pages = {
     },
     totp: {
       title: 'Authenticator app',
-      says: 'After your password, an app on your phone shows a code to enter.',
+      says: 'When you sign in, you also enter a code from an app.',
       on: 'On',
       off: 'Off',
       start: 'Set up authenticator app',
@@ -225,6 +235,7 @@ export const pages = {
       says: 'Each code signs you in once if you lose your second factor.',
       left: (count: number) => (count === 1 ? '1 code left.' : `${count} codes left.`),
       few: 'Create new codes before you run out.',
+      none: 'You have no recovery codes. Create them now.',
       create: 'Create new codes',
       newTitle: 'Save your recovery codes',
       newSays:
@@ -233,12 +244,13 @@ export const pages = {
       print: 'Print',
       fileName: 'recovery-codes.txt',
       saved: 'I have saved these codes',
-      needFactor: 'They come with an authenticator app or a passkey.',
+      needFactor: 'Set up an authenticator app or add a passkey first.',
     },
     devices: {
       title: 'Devices',
       current: 'This device',
       unknown: 'Unknown device',
+      name: (browser: string, system: string) => `${browser} on ${system}`,
       signedIn: (date: string) => `Signed in ${date}`,
       used: (date: string) => `last active ${date}`,
       signOut: 'Sign out',
@@ -300,7 +312,7 @@ export const pages = {
     show: (email: string) => `Show ${email}`,
     back: 'Back to all users',
     you: 'This is your account.',
-    facts: 'Facts',
+    facts: 'Details',
     factors: 'Sign-in methods',
     password: 'Password',
     totp: 'Authenticator app',
@@ -315,8 +327,8 @@ export const pages = {
     makeAdmin: 'Make administrator',
     makeAdminTitle: (email: string) => `Make ${email} an administrator?`,
     makeAdminSays: 'Administrators can see and change all accounts.',
-    makeUser: 'Take administrator role away',
-    makeUserTitle: (email: string) => `Take the administrator role of ${email} away?`,
+    makeUser: 'Remove administrator role',
+    makeUserTitle: (email: string) => `Remove the administrator role of ${email}?`,
     makeUserSays: 'The user can no longer see or change other accounts.',
     changed: 'The account is changed.',
     signOutAll: 'Sign out of all devices',
@@ -427,7 +439,7 @@ export const mails = {
         `The password of your account at ${url} was changed.`,
         ...(areFactorsRemoved
           ? [
-              'The passkeys, authenticator apps and recovery codes of the account were removed, because this e-mail address was not verified before and another person could have added them. If they were yours, add them again.',
+              'The passkeys, authenticator apps and recovery codes of the account were removed, because this e-mail address was not verified before. Another person could have added them. If they were yours, add them again.',
             ]
           : []),
       ],
@@ -564,7 +576,7 @@ export const problems = {
     not_acceptable: 'Not acceptable',
     request_timeout: 'The request took too long',
     email_taken: 'An account with this e-mail address already exists',
-    last_admin: 'The last administrator must stay',
+    last_admin: 'The last administrator cannot be removed',
     totp_not_started: 'No authenticator app is waiting for confirmation',
     no_second_factor: 'The account has no second factor',
     passkey_exists: 'This passkey is already registered',
@@ -591,7 +603,7 @@ export const problems = {
   wrong: 'is wrong',
   conditional: 'can only be true in a session that signed in with a password',
   weakPassword: {
-    too_short: (min: number) => `Use at least ${min} characters. A few unrelated words are easy to remember.`,
+    too_short: tooShort,
     common: 'This password is too common. Choose a few words of your own.',
     guessable:
       'This password is easy to guess, even with digits or symbols in place of letters. Choose four or more unrelated words.',
@@ -646,7 +658,7 @@ export const problems = {
     mustBe: (what: string) => `must be ${what}`,
     or: ' or ',
     types: {
-      string: 'text',
+      string: 'a string',
       object: 'an object',
       record: 'an object',
       array: 'a list',
@@ -725,7 +737,7 @@ export const events = {
   session_ended: 'A session was ended',
   sessions_revoked: 'Sessions were ended',
   refresh_reused: 'A refresh token was reused: the session was ended',
-  credential_exchanged: 'A credential was exchanged for one of another kind',
+  credential_exchanged: 'A device received a new sign-in credential',
   reauthenticated: 'The user re-authenticated',
   reauthentication_failed: 'A re-authentication failed',
   password_changed: 'The password was changed',

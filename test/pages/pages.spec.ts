@@ -1,10 +1,15 @@
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { startApp, type TestApp } from '../support/app.js';
+import type { Reply } from '../support/client.js';
 import { Holder } from '../support/holder.js';
 
 const MAILED = ['/forgot', '/reset-password', '/verify-email'];
 const OTHERS = ['/', '/login', '/signup', '/account', '/admin'];
 const HTML = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
+
+function expectProblem({ headers, body }: Reply, code: string): void {
+  expect([headers['content-type'], body.code]).toEqual(['application/problem+json; charset=utf-8', code]);
+}
 
 /** The data that a page is given. */
 function siteOf(html: string): Record<string, unknown> {
@@ -206,6 +211,24 @@ describe('well-known documents', () => {
       expect((await app.client.get(probe, { accept })).status).toBe(404);
   });
 
+  it('say in HTML that a page does not exist, to browsers alone', async () => {
+    const get = (accept: string, more = {}) => app.client.get('/no-such-page', { accept, ...more });
+    const browser = 'text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8';
+    const page = await get(browser);
+    expect([page.status, page.headers['content-type']]).toEqual([404, 'text/html; charset=utf-8']);
+    expect(page.headers['cache-control']).toBe('no-store');
+    expect(page.text).toContain('<h1>Page not found</h1>');
+    expect(page.text).toContain('href="/"');
+    expect((await get(browser, { 'accept-language': 'de' })).text).toContain('Seite nicht gefunden');
+    for (const accept of ['*/*', '', 'application/json, text/html;q=0.9'])
+      expectProblem(await get(accept), 'not_found');
+    // A route that exists answers as before.
+    expectProblem(
+      await app.client.get('/sessions', { accept: `${browser},application/json` }),
+      'authentication_required',
+    );
+  });
+
   it('name the contact for vulnerabilities, for less than a year', async () => {
     const { status, headers, text } = await app.client.get('/.well-known/security.txt', { accept: '*/*' });
     expect([status, headers['content-type']]).toEqual([200, 'text/plain; charset=utf-8']);
@@ -234,6 +257,7 @@ describe('PAGES=off', () => {
       ),
     );
     expect([endpoints?.status, contact?.status]).toEqual([404, 404]);
+    expectProblem(await app.client.get('/no-such-page', { accept: 'text/html,*/*;q=0.8' }), 'not_found');
     expect([password?.status, password?.headers['location']]).toEqual([302, '/forgot']);
     await app.close();
   });

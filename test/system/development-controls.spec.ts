@@ -25,6 +25,33 @@ describe('development controls in a browser', () => {
     await app.close();
   });
 
+  it('keep a new account signed in through all steps and back, without another click', async () => {
+    const { page, context } = watched;
+    await page.goto(`${origin}/signup`);
+    await page.fill('[name=email]', 'newcomer@example.com');
+    await page.fill('[name=password]', 'four quiet lamps and a boat');
+    await page.click('[type=submit]');
+    await page.waitForURL(`${origin}/account`);
+    await page.goto(`${origin}/dev/controls`);
+    const steps = ['session,jwt', 'jwt,session', 'jwt', 'jwt,session', 'session,jwt', 'session'];
+    for (const step of steps) {
+      await page.getByRole('button', { name: `Switch to ${step}`, exact: true }).click();
+      await page
+        .locator('#strategy')
+        .filter({ hasText: new RegExp(`^${step}$`) })
+        .waitFor();
+      await page
+        .locator('#wire')
+        .filter({ hasText: /POST \/session\/exchange[^]*200/ })
+        .waitFor();
+      await page.goto(`${origin}/account`);
+      await page.getByText('newcomer@example.com').first().waitFor();
+      await page.goto(`${origin}/dev/controls`);
+    }
+    await context.clearCookies();
+    expect(watched.complaints).toEqual([]);
+  });
+
   it('sign in a demo user and change the strategy in three steps; nobody is signed out', async () => {
     const { page } = watched;
     const press = (name: string) => page.getByRole('button', { name, exact: true }).click();
@@ -33,11 +60,14 @@ describe('development controls in a browser', () => {
     await page.goto(`${origin}/dev/controls`);
     await press('Demo user');
     await shows('#credential', '"kind": "session"');
+    await shows('#wire', 'POST /login');
+    expect(await page.getByRole('button', { name: 'Refresh' }).isDisabled()).toBe(true);
+    await page.getByText('nothing to refresh').waitFor();
     await press('Switch to session,jwt');
-    await shows('#wire', 'POST /dev/strategy');
     await press('Switch to jwt,session');
     await page.getByRole('button', { name: 'Switch to jwt', exact: true }).waitFor();
-    await press('Exchange');
+    await shows('#wire', 'POST /dev/strategy');
+    await shows('#wire', 'POST /session/exchange');
     await shows('#wire', '"strategy": "jwt"');
     await shows('#credential', '"kind": "jwt"');
     await press('Who am I');
@@ -55,7 +85,7 @@ describe('development controls in a browser', () => {
       .getByText(/demo-user-\w+@example\.com/)
       .first()
       .waitFor();
-    await shows('.dev-badge a', 'jwt credential, live');
+    await shows('.dev-badge a', 'jwt · signed in');
     expect(watched.complaints).toEqual([]);
   });
 

@@ -1,3 +1,5 @@
+import { useRef, useState } from 'preact/hooks';
+import type { SignInState } from '../../client/client.entry.js';
 import { Alert } from '../components/alert.tsx';
 import { Brand } from '../components/card.tsx';
 import { Content, useAction, useLoaded } from '../components/section.tsx';
@@ -15,6 +17,7 @@ import { Passkeys } from './passkeys.tsx';
 import { Password } from './password.tsx';
 import { Profile } from './profile.tsx';
 import { RecoveryCodes } from './recovery-codes.tsx';
+import type { SectionProps } from './section-props.js';
 import { Totp } from './totp.tsx';
 
 const texts = t.account;
@@ -38,15 +41,36 @@ function toSignIn(): void {
 }
 
 function AccountPage() {
+  const shown = useRef<SectionProps['account'] | null>(null);
+  const [changes, setChanges] = useState(0);
   const loaded = useLoaded(async () => {
     const [account, methods] = await Promise.all([
       client.account.get(),
       client.call('GET /users/me/sign-in-methods'),
     ]);
+    shown.current = account;
     adoptLanguage(account.language);
+    await leaveOther(client.state);
     return { account, methods };
   });
-  useSignInState(client, ({ status }) => status === 'signed_out' && toSignIn());
+  const reload = async () => {
+    await loaded.reload();
+    setChanges((count) => count + 1);
+  };
+
+  /** Another tab can have signed in another user: the page must not show one and act as the other. */
+  async function leaveOther(state: SignInState): Promise<void> {
+    const account = shown.current;
+    if (!account || !state.email || state.email === account.email) return;
+    // The address of the same user can have changed.
+    const { id } = await client.account.get();
+    if (id !== account.id) location.reload();
+  }
+
+  useSignInState(client, (state) => {
+    if (state.status === 'signed_out') toSignIn();
+    else void leaveOther(state).catch(() => undefined);
+  });
   return (
     <>
       <header class="top">
@@ -67,7 +91,7 @@ function AccountPage() {
         <div class="sections">
           <Content loaded={loaded}>
             {({ account, methods }) => {
-              const props = { account, methods, reload: loaded.reload };
+              const props = { account, methods, reload };
               return (
                 <>
                   <Profile {...props} />
@@ -76,9 +100,9 @@ function AccountPage() {
                   <Password {...props} />
                   <Totp {...props} />
                   <RecoveryCodes {...props} />
-                  <Devices />
-                  <Activity />
-                  <Data />
+                  <Devices reload={reload} />
+                  <Activity changes={changes} />
+                  <Data reload={reload} />
                   <Deletion {...props} />
                   {account.role === 'admin' && <a href="/admin">{t.home.admin}</a>}
                 </>

@@ -1,6 +1,7 @@
-import { useState } from 'preact/hooks';
+import { useEffect, useState } from 'preact/hooks';
 import type { Reply } from '../../client/client.entry.js';
 import { Content, Outcome, Section, useAction, useLoaded } from '../components/section.tsx';
+import { deviceName } from '../device.js';
 import { t } from '../text.js';
 import { Time } from '../time.tsx';
 import { client } from './account-client.js';
@@ -10,14 +11,17 @@ const PAGE = 10;
 
 type Event = Reply<'GET /users/me/events'>['events'][number];
 
-export function Activity() {
+/** @param changes how often the page changed something: each is an event. */
+export function Activity({ changes }: { readonly changes: number }) {
   const [more, setMore] = useState<readonly Event[]>([]);
   const [cursor, setCursor] = useState<string | null>(null);
   const loaded = useLoaded(async () => {
     const { events, next_cursor } = await client.account.events({ limit: PAGE });
+    setMore([]);
     setCursor(next_cursor);
     return events;
   });
+  useEffect(() => void (changes > 0 && loaded.reload()), [changes]);
   const { run, failure, isBusy } = useAction();
   const showMore = () =>
     run(async () => {
@@ -38,7 +42,7 @@ export function Activity() {
                   <p class="muted small">
                     <Time at={event.at} />
                     {event.actor !== 'user' && ` · ${texts.by[event.actor]}`}
-                    {event.device && ` · ${event.device}`}
+                    {event.device && ` · ${deviceName(event.device)}`}
                     {event.ip && ` · ${event.ip}`}
                   </p>
                 </div>

@@ -10,12 +10,13 @@ import type { SectionProps } from './section-props.js';
 
 const texts = t.account.deletion;
 
-export function Data() {
+export function Data({ reload }: Pick<SectionProps, 'reload'>) {
   const { run, failure, isBusy } = useAction();
   const download = () =>
     run(async () => {
       const data = await client.account.export();
       saveFile(t.account.data.fileName, JSON.stringify(data, null, 2), 'application/json');
+      await reload();
       return undefined;
     });
   return (
@@ -62,12 +63,12 @@ async function ask(email: string): Promise<void> {
         busy={texts.busy}
         isDangerous
         footer={
-          <button type="button" class="quiet" data-focus onClick={() => close()}>
+          <button type="button" class="quiet" onClick={() => close()}>
             {t.account.cancel}
           </button>
         }
       >
-        <EmailField name="confirmation" autocomplete="off" enterkeyhint="go" />
+        <EmailField name="confirmation" autocomplete="off" enterkeyhint="go" isFirst />
       </Form>
     </Dialog>
   ));

@@ -1,14 +1,17 @@
 import { confirmed } from '../components/dialog.tsx';
 import { Content, Outcome, Section, useAction, useLoaded } from '../components/section.tsx';
 import { t } from '../text.js';
+import { deviceName } from '../device.js';
+import { announceSignOut, withdrawn } from '../signed-out.js';
 import { Time } from '../time.tsx';
 import { client } from './account-client.js';
+import type { SectionProps } from './section-props.js';
 
 const texts = t.account.devices;
 
 type Device = Awaited<ReturnType<typeof client.sessions.list>>[number];
 
-export function Devices() {
+export function Devices({ reload }: Pick<SectionProps, 'reload'>) {
   const loaded = useLoaded(async () => {
     const sessions = await client.sessions.list();
     return sessions.toSorted((a, b) => Number(b.current) - Number(a.current));
@@ -23,14 +26,16 @@ export function Devices() {
       };
       if (!(await confirmed(question))) return undefined;
       await client.sessions.end(device.id);
-      await loaded.reload();
+      await Promise.all([loaded.reload(), reload()]);
       document.querySelector<HTMLElement>('#devices-title')?.focus();
       return texts.ended;
     });
   const endAll = () =>
     run(async () => {
       const question = { title: texts.everywhereTitle, says: texts.everywhereSays, button: texts.everywhere };
-      if (await confirmed(question)) await client.signOut('global');
+      if (!(await confirmed(question))) return undefined;
+      announceSignOut();
+      await client.signOut('global').catch(withdrawn);
       return undefined;
     });
   return (
@@ -70,5 +75,5 @@ export function Devices() {
 }
 
 function nameOf({ device, user_agent: userAgent }: Device): string {
-  return device ?? userAgent ?? texts.unknown;
+  return deviceName(device ?? userAgent ?? texts.unknown);
 }

@@ -33,7 +33,7 @@ export function Passkeys({ account, reload }: SectionProps) {
   const rename = (passkey: Passkey) =>
     run(async () => {
       await askName(passkey);
-      await loaded.reload();
+      await refresh();
       return undefined;
     });
   const remove = ({ id, name }: Passkey) =>
@@ -108,7 +108,7 @@ function askName({ id, name }: Passkey): Promise<true | undefined> {
         button={texts.rename}
         busy={t.account.saving}
         footer={
-          <button type="button" class="quiet" data-focus onClick={() => close()}>
+          <button type="button" class="quiet" onClick={() => close()}>
             {t.account.cancel}
           </button>
         }
@@ -120,6 +120,7 @@ function askName({ id, name }: Passkey): Promise<true | undefined> {
           autocomplete="off"
           maxLength={100}
           defaultValue={name}
+          isFirst
           required
         />
       </Form>

@@ -19,8 +19,8 @@ export function RecoveryCodes({ methods, reload }: SectionProps) {
       <p class="muted">{texts.says}</p>
       {hasFactor ? (
         <>
-          <p>{texts.left(left)}</p>
-          {left <= FEW && <p class="notice warning">{texts.few}</p>}
+          {left > 0 && <p>{texts.left(left)}</p>}
+          {left <= FEW && <p class="notice warning">{left === 0 ? texts.none : texts.few}</p>}
           <Outcome failure={failure} notice={notice} />
           <div class="buttons">
             <button

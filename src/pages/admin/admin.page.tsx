@@ -1,4 +1,4 @@
-import { useEffect, useState } from 'preact/hooks';
+import { useEffect, useRef, useState } from 'preact/hooks';
 import { TraffyError } from '../../client/client.entry.js';
 import { client } from '../account/account-client.js';
 import { Brand, Card } from '../components/card.tsx';
@@ -26,8 +26,13 @@ function AdminPage() {
     addEventListener('hashchange', choose);
     return () => removeEventListener('hashchange', choose);
   }, []);
-  useSignInState(client, ({ status }) => {
-    if (status === 'signed_out') location.assign('/login?return_to=%2Fadmin');
+  const owner = useRef<string | null>(null);
+  useSignInState(client, (state) => {
+    if (state.status === 'signed_out') location.assign('/login?return_to=%2Fadmin');
+    if (!state.email) return;
+    owner.current ??= state.email;
+    // Another tab signed in another user: the page must not go on as that one.
+    if (state.email !== owner.current) location.reload();
   });
   if (isForbidden) return <Forbidden />;
   const refuse = (error: unknown): never => {
@@ -59,4 +64,6 @@ function Forbidden() {
   );
 }
 
+// A page from the history can show what ended since.
+addEventListener('pageshow', ({ persisted }) => persisted && void client.me());
 mount(<AdminPage />, site.isForbidden ? 'narrow' : 'wide');

@@ -3,7 +3,8 @@ import { client } from '../account/account-client.js';
 import { confirmed } from '../components/dialog.tsx';
 import { Content, Outcome, Section, useAction, useLoaded } from '../components/section.tsx';
 import { Title } from '../components/title.tsx';
-import { t } from '../text.js';
+import { deviceName } from '../device.js';
+import { eventTexts, t } from '../text.js';
 import { Time } from '../time.tsx';
 import { StateBadge } from './user-list.tsx';
 
@@ -157,7 +158,9 @@ function Sessions({ id, email, loaded, reload }: SessionsProps) {
               {sessions.map((session) => (
                 <li key={session.id}>
                   <div>
-                    <strong>{session.device ?? session.user_agent ?? t.account.devices.unknown}</strong>
+                    <strong>
+                      {deviceName(session.device ?? session.user_agent ?? t.account.devices.unknown)}
+                    </strong>
                     <p class="muted small">
                       <Time at={session.last_used_at} says={t.account.devices.used} />
                       {session.ip && ` · ${session.ip}`} · {session.strategy}
@@ -197,7 +200,7 @@ function Trail({ id, refuse }: UserViewProps) {
               {events.map((event) => (
                 <li key={event.id}>
                   <div>
-                    <code>{event.kind}</code>
+                    {eventTexts[event.kind]} <code class="muted">{event.kind}</code>
                     <p class="muted small">
                       <Time at={event.at} /> · {event.actor}
                       {event.ip && ` · ${event.ip}`}

@@ -3,7 +3,7 @@ import { useEffect, useRef, useState } from 'preact/hooks';
 import { site } from '../site.js';
 import { t } from '../text.js';
 import { useUniqueId } from '../unique-id.js';
-import { useError } from './form.tsx';
+import { lengthOf, useError } from './form.tsx';
 
 interface FieldProps {
   readonly name: string;
@@ -15,18 +15,30 @@ interface FieldProps {
   readonly inputMode?: 'numeric' | 'text';
   readonly enterkeyhint?: 'go' | 'next' | 'search';
   readonly maxLength?: number;
+  /** In code points; the form checks it. */
+  readonly minLength?: number | undefined;
   readonly required?: boolean;
   readonly defaultValue?: string;
   readonly onInput?: (event: Event) => void;
   /** Its value is removed after a failure. */
   readonly isSecret?: boolean;
+  /** Whether it has the focus when its dialog opens. */
+  readonly isFirst?: boolean;
   readonly advice?: ComponentChildren;
   /** Beside the input. */
   readonly beside?: ComponentChildren;
 }
 
 /** A labelled input with its advice and its message. */
-export function Field({ label, advice, beside, name, isSecret = false, ...input }: FieldProps) {
+export function Field({
+  label,
+  advice,
+  beside,
+  name,
+  isSecret = false,
+  isFirst = false,
+  ...input
+}: FieldProps) {
   const id = useUniqueId();
   const error = useError(name);
   const described = [error && `${id}-error`, advice && `${id}-advice`].filter(Boolean).join(' ');
@@ -45,6 +57,7 @@ export function Field({ label, advice, beside, name, isSecret = false, ...input 
           aria-invalid={error ? 'true' : undefined}
           aria-describedby={described || undefined}
           data-secret={isSecret || undefined}
+          data-focus={isFirst || undefined}
           {...(input as InputHTMLAttributes<HTMLInputElement>)}
         />
         {beside}
@@ -85,12 +98,14 @@ interface PasswordProps {
   readonly label?: string;
   /** A new password gets advice while it is typed. */
   readonly isNew?: boolean;
+  readonly isFirst?: boolean;
 }
 
 /** A password, hidden unless it is shown, and hidden again when it is sent. */
-export function PasswordField({ name = 'password', label, isNew = false }: PasswordProps) {
+export function PasswordField({ name = 'password', label, isNew = false, isFirst = false }: PasswordProps) {
   const [isShown, setShown] = useState(false);
   const [length, setLength] = useState(0);
+  const error = useError(name);
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     const form = button.current?.form;
@@ -108,9 +123,11 @@ export function PasswordField({ name = 'password', label, isNew = false }: Passw
       spellcheck={false}
       enterkeyhint="go"
       required
-      isSecret
-      onInput={(event: Event) => setLength([...(event.currentTarget as HTMLInputElement).value].length)}
-      advice={isNew && <Advice length={length} />}
+      isSecret={!isNew}
+      isFirst={isFirst}
+      minLength={isNew ? site.passwordMin : undefined}
+      onInput={(event: Event) => setLength(lengthOf((event.currentTarget as HTMLInputElement).value))}
+      advice={isNew && <Advice length={length} isWrong={error !== undefined} />}
       beside={
         <button
           ref={button}
@@ -126,8 +143,10 @@ export function PasswordField({ name = 'password', label, isNew = false }: Passw
   );
 }
 
-function Advice({ length }: { readonly length: number }) {
+/** What is missing. Beneath a message, which says what to do, only how much. */
+function Advice({ length, isWrong }: { readonly length: number; readonly isWrong: boolean }) {
   const missing = site.passwordMin - length;
+  if (isWrong && (length === 0 || missing <= 0)) return null;
   if (length === 0) return <>{t.fields.passwordAdvice(site.passwordMin)}</>;
   return missing > 0 ? (
     <>{t.fields.passwordMissing(missing)}</>

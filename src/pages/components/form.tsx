@@ -6,6 +6,8 @@ import { Alert } from './alert.tsx';
 
 type Values = Readonly<Record<string, string>>;
 
+const REQUIRED: Readonly<Record<string, string>> = t.errors.required;
+
 const Errors = createContext<Readonly<Record<string, string>>>({});
 
 /** The message at a field; undefined if it is fine. */
@@ -26,7 +28,7 @@ export interface FormProps {
   readonly isDangerous?: boolean;
 }
 
-/** A form that keeps what was typed, except passwords, shows failures at their fields and submits once. */
+/** A form that keeps what was typed, except current passwords, shows failures at their fields and submits once. */
 export function Form({ submit, button, busy, children, footer, onFailure, isDangerous = false }: FormProps) {
   const form = useRef<HTMLFormElement>(null);
   const [failure, setFailure] = useState<Failure | null>(null);
@@ -47,8 +49,8 @@ export function Form({ submit, button, busy, children, footer, onFailure, isDang
     event.preventDefault();
     const element = form.current;
     if (!element || isSending) return;
-    const missing = requiredMissing(element);
-    if (missing) return fail(missing);
+    const mistakes = mistakesIn(element);
+    if (mistakes) return fail(mistakes);
     setFailure(null);
     setTitle(false);
     setSending(true);
@@ -92,17 +94,19 @@ function outsideFields(
   return { summary: outside.length > 0 ? outside.join(' ') : (failure?.summary ?? null) };
 }
 
-function requiredMissing(form: HTMLFormElement): Failure | null {
-  const required = t.errors.required as Readonly<Record<string, string>>;
-  const empty = [...form.querySelectorAll<HTMLInputElement>('input[required]')].filter(
-    ({ value }) => value.trim() === '',
-  );
-  if (empty.length === 0) return null;
-  return {
-    summary: null,
-    code: null,
-    fields: Object.fromEntries(empty.map(({ name }) => [name, required[name] ?? required['code'] ?? ''])),
-  };
+/** What the page can see itself, before it sends anything. */
+function mistakesIn(form: HTMLFormElement): Failure | null {
+  const fields: Record<string, string> = {};
+  for (const { name, value, required, minLength } of form.querySelectorAll('input')) {
+    if (required && value.trim() === '') fields[name] = REQUIRED[name] ?? t.errors.required.code;
+    else if (lengthOf(value) < minLength) fields[name] = t.errors.passwordTooShort(minLength);
+  }
+  return Object.keys(fields).length === 0 ? null : { summary: null, code: null, fields };
+}
+
+/** The length of a password as the server counts it: in code points. */
+export function lengthOf(password: string): number {
+  return [...password.normalize('NFC')].length;
 }
 
 function setTitle(isFailed: boolean): void {

@@ -45,7 +45,12 @@ function StepUp({ email, methods, refused, prove, close }: StepUpProps) {
       <Alert failure={failure} />
       {methods.passkeys > 0 && (
         <>
-          <button type="button" class="primary" onClick={withPasskey}>
+          <button
+            type="button"
+            class="primary"
+            data-focus={!methods.password || undefined}
+            onClick={withPasskey}
+          >
             {t.stepUp.usePasskey}
           </button>
           {methods.password && <p class="or">{t.signIn.or}</p>}
@@ -54,11 +59,11 @@ function StepUp({ email, methods, refused, prove, close }: StepUpProps) {
       {methods.password && (
         <Form submit={submit} button={t.stepUp.button} busy={t.stepUp.busy}>
           <HiddenUsername email={email} />
-          <PasswordField />
+          <PasswordField isFirst />
           {methods.totp && <CodeField label={t.fields.code} kind="totp" />}
         </Form>
       )}
-      <button type="button" class="quiet" data-focus onClick={() => close()}>
+      <button type="button" class="quiet" onClick={() => close()}>
         {t.stepUp.cancel}
       </button>
     </Dialog>

@@ -1,27 +1,39 @@
 import { useEffect, useState } from 'preact/hooks';
+import { createClient } from '../../client/client.entry.js';
 import { showBadge } from './badge-box.ts';
 import { type DevCredential, readCredential } from './credential.ts';
 
-/** Milliseconds between two looks at the credential. */
-const LOOK = 5_000;
+/** Milliseconds between two reads of the credential: other nodes and commands change it too. */
+const POLL_INTERVAL = 5_000;
 
-/** Which strategy runs, and which one issued the credential of this browser. */
+const client = createClient();
+
+/** Which strategy runs, and whether this browser is signed in. */
 function Badge() {
   const [found, setFound] = useState<DevCredential | null>(null);
   useEffect(() => {
-    const look = () => void readCredential().then(setFound, () => setFound(null));
-    look();
-    const timer = setInterval(look, LOOK);
-    return () => clearInterval(timer);
+    const read = () => void readCredential().then(setFound, () => setFound(null));
+    read();
+    const timer = setInterval(read, POLL_INTERVAL);
+    const end = client.onChange(read);
+    return () => {
+      clearInterval(timer);
+      end();
+    };
   }, []);
   if (!found) return null;
-  const [credential] = found.credentials;
   return (
     <a href="/dev/controls">
-      <strong>{found.strategy}</strong>{' '}
-      {credential ? `${credential.kind} credential, ${credential.status}` : 'signed out'}
+      <strong>{found.strategy}</strong> · {stateOf(found)}
     </a>
   );
+}
+
+function stateOf({ strategy, credentials: [credential] }: DevCredential): string {
+  if (!credential) return 'signed out';
+  const state = credential.status === 'live' ? 'signed in' : credential.status;
+  // With one strategy, it is clear which one issued the credential.
+  return credential.kind === strategy ? state : `${state} (${credential.kind})`;
 }
 
 showBadge(<Badge />);

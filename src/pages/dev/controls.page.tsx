@@ -5,11 +5,17 @@ import { render } from 'preact';
 import { useEffect, useState } from 'preact/hooks';
 import { createClient } from '../../client/client.entry.js';
 import { type DevCredential, readCredential } from './credential.ts';
-import { type Exchange, send } from './wire.ts';
+import { type Exchange, send, watchedFetch, wireOfClient } from './wire.ts';
 
-const client = createClient();
+const client = createClient({ fetch: watchedFetch });
 
-async function becomeDemo(role: 'user' | 'admin'): Promise<Exchange> {
+/** What the client sent last to a route. */
+function sentBy(route: string): Exchange[] {
+  const exchange = wireOfClient.get(route);
+  return exchange ? [exchange] : [];
+}
+
+async function becomeDemo(role: 'user' | 'admin'): Promise<Exchange[]> {
   const response = await fetch('/dev/demo', {
     method: 'POST',
     headers: { 'content-type': 'application/json' },
@@ -17,23 +23,28 @@ async function becomeDemo(role: 'user' | 'admin'): Promise<Exchange> {
   });
   const account = (await response.json()) as { email: string; password: string };
   await client.signIn(account);
-  return {
-    request: 'POST /login',
-    sent: JSON.stringify({ email: account.email, password: '…' }, null, 2),
-    status: 200,
-    answer: JSON.stringify(client.state, null, 2),
-  };
+  return sentBy('POST /login');
+}
+
+/** Takes a step, then does at once what every client does within an hour: without it, the next step can sign out. */
+async function switchTo(strategy: string): Promise<Exchange[]> {
+  const step = await send('POST', '/dev/strategy', { strategy });
+  if (step.status !== 200 || !(await client.refresh())) return [step];
+  await client.exchange();
+  return [step, ...sentBy('POST /session/exchange')];
 }
 
 function Controls() {
   const [found, setFound] = useState<DevCredential | null>(null);
-  const [wire, setWire] = useState<Exchange | null>(null);
+  const [wire, setWire] = useState<readonly Exchange[]>([]);
   const [error, setError] = useState('');
   const look = () => readCredential().then(setFound);
   useEffect(() => void look(), []);
-  const button = (text: string, act: () => Promise<Exchange>) => (
+  const button = (text: string, act: () => Promise<Exchange[]>, isDisabled = false) => (
     <button
+      key={text}
       type="button"
+      disabled={isDisabled}
       onClick={() =>
         void act()
           .then(setWire)
@@ -45,7 +56,10 @@ function Controls() {
       {text}
     </button>
   );
-  const sid = found?.credentials[0]?.sid;
+  const [credential] = found?.credentials ?? [];
+  const sid = credential?.sid;
+  const call = (text: string, method: string, path: string, body?: object, isDisabled?: boolean) =>
+    button(text, async () => [await send(method, path, body)], isDisabled);
   return (
     <>
       <header>
@@ -69,24 +83,29 @@ function Controls() {
         <section class="card">
           <h2>Strategy</h2>
           <p>
-            This process runs <strong id="strategy">{found?.strategy}</strong>.{' '}
-            <span class="muted">Safe next steps:</span>
+            This process runs <strong id="strategy">{found?.strategy}</strong>.
           </p>
+          <p class="muted">
+            A step changes which kinds of credentials the server issues and accepts. This page then exchanges
+            its own credential for the kind that is issued.
+          </p>
+          <h3>Next steps</h3>
           <div class="buttons">
-            {found?.next_steps.map((step) =>
-              button(`Switch to ${step}`, () => send('POST', '/dev/strategy', { strategy: step })),
-            )}
+            {found?.next_steps.map((step) => button(`Switch to ${step}`, () => switchTo(step)))}
           </div>
         </section>
         <section class="card">
           <h2>Credential</h2>
           <div class="buttons">
-            {button('Who am I', () => send('GET', '/me'))}
-            {button('Expire', () => send('POST', '/dev/expire'))}
-            {button('Refresh', () => send('POST', '/refresh'))}
-            {button('Exchange', () => send('POST', '/session/exchange', { transport: 'cookie' }))}
-            {sid && button('Revoke', () => send('DELETE', `/sessions/${sid}`))}
+            {call('Who am I', 'GET', '/me')}
+            {call('Expire', 'POST', '/dev/expire')}
+            {call('Refresh', 'POST', '/refresh', undefined, credential?.kind === 'session')}
+            {call('Exchange', 'POST', '/session/exchange', { transport: 'cookie' })}
+            {sid && call('Revoke', 'DELETE', `/sessions/${sid}`)}
           </div>
+          {credential?.kind === 'session' && (
+            <p class="muted">A session cookie has no refresh token, so there is nothing to refresh.</p>
+          )}
           <pre id="credential" aria-label="Credential">
             {found ? credentialText(found) : ''}
           </pre>
@@ -97,10 +116,10 @@ function Controls() {
             {error}
           </p>
           <div role="status">
-            {wire ? (
-              <pre id="wire">{wireText(wire)}</pre>
+            {wire.length > 0 ? (
+              <pre id="wire">{wire.map(wireText).join('\n\n')}</pre>
             ) : (
-              <p class="muted">The last request and its answer appear here, with secrets masked.</p>
+              <p class="muted">The last requests and their answers appear here, with secrets masked.</p>
             )}
           </div>
         </section>

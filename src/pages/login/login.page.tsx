@@ -13,6 +13,7 @@ import { proceed, withReturn } from '../destination.js';
 import { type Failure, failureOf } from '../failure.js';
 import { mount } from '../mount.tsx';
 import { createPageClient } from '../page-client.js';
+import { takeSignOut } from '../signed-out.js';
 import { t } from '../text.js';
 
 const client = createPageClient();
@@ -22,6 +23,8 @@ const passkeys = createPasskeys(client);
 const HINT_AFTER = 3;
 /** Milliseconds for a password manager to add a passkey without a prompt. */
 const SILENT_MAX = 2_000;
+
+const isSignedOutEverywhere = takeSignOut();
 
 function Login() {
   const [state, setState] = useState<SignInState>(client.state);
@@ -76,7 +79,11 @@ function SignIn({ email, notice, submit }: SignInProps) {
   const offer = () =>
     void passkeys.autofill().then(
       (done) => done && proceed(),
-      (error: unknown) => setFailure(failureOf(error)),
+      (error: unknown) => {
+        // Nobody asked for it yet: without the server, the next action of the person says so.
+        const failed = failureOf(error);
+        if (failed.code !== 'network_error') setFailure(failed);
+      },
     );
   useEffect(() => {
     offer();
@@ -109,6 +116,11 @@ function SignIn({ email, notice, submit }: SignInProps) {
       }
     >
       <Title text={t.signIn.title} />
+      {isSignedOutEverywhere && notice === null && (
+        <p class="notice" role="status">
+          {t.signIn.signedOutEverywhere}
+        </p>
+      )}
       {notice && (
         <p class="notice warning" role="status">
           {notice}

@@ -54,7 +54,7 @@ function read(): State {
     pending: null,
     mailedTo: null,
     color: null,
-    isOpen: true,
+    isOpen: false,
     users: demoUsers(),
   };
 }

@@ -5,7 +5,7 @@ import type { Page } from 'playwright-core';
 import { textsIn } from '../../../src/texts/language.js';
 import { expectClean } from '../../support/browser.js';
 import { sendSignIn, signInOn, SINGLE_STRATEGIES, usePages } from './site.js';
-import { PASSWORD, signIn } from '../../support/strategies.js';
+import { PASSWORD, signIn, signUp } from '../../support/strategies.js';
 import { codeOfNow, wrongCode } from '../../support/totp.js';
 
 const OTHER = 'another quiet passphrase';
@@ -26,7 +26,10 @@ describe.each(SINGLE_STRATEGIES)('the account page with AUTH_STRATEGY=$strategy'
     const watched = await pages.open({ permissions: ['clipboard-read', 'clipboard-write'] });
     const { page } = watched;
     await signInOn(pages, page);
-    await page.locator('#recovery-codes').getByText('They come with an authenticator app').waitFor();
+    await page
+      .locator('#recovery-codes')
+      .getByText('Set up an authenticator app or add a passkey first.')
+      .waitFor();
     const section = page.locator('#authenticator-app');
     await section.getByRole('button', { name: 'Set up authenticator app' }).click();
     const code = section.locator('[name=code]');
@@ -70,6 +73,10 @@ describe.each(SINGLE_STRATEGIES)('the account page with AUTH_STRATEGY=$strategy'
     await done.click();
     await section.getByText('On', { exact: true }).waitFor();
     await page.locator('#recovery-codes').getByText('10 codes left.').waitFor();
+    await pages.app.query(sql`delete from recovery_codes`);
+    await page.reload();
+    await page.locator('#recovery-codes').getByText('You have no recovery codes. Create them now.').waitFor();
+    expect(await page.locator('#recovery-codes').innerText()).not.toMatch(/\d codes? left/);
 
     await section.getByRole('button', { name: 'Turn off' }).click();
     await dialogOf(page, 'Turn off the authenticator app?').getByRole('button', { name: 'Turn off' }).click();
@@ -93,7 +100,7 @@ describe.each(SINGLE_STRATEGIES)('the account page with AUTH_STRATEGY=$strategy'
     await dialog.waitFor();
     expect(await dialog.innerText()).toContain(email);
     expect(await dialog.locator('[autocomplete=username]').inputValue()).toBe(email);
-    await page.waitForFunction(() => (document.activeElement as HTMLElement).innerText === 'Cancel');
+    await page.waitForFunction(() => (document.activeElement as HTMLInputElement).name === 'password');
     await dialog.getByRole('button', { name: 'Cancel' }).click();
     await dialog.waitFor({ state: 'detached' });
     expect(await field.inputValue()).toBe('ada.new@example.com');
@@ -129,9 +136,18 @@ describe.each(SINGLE_STRATEGIES)('the account page with AUTH_STRATEGY=$strategy'
     await send(WRONG, OTHER);
     await section.locator('.error, .alert p').first().waitFor();
     await send(PASSWORD, 'short');
-    await section.locator('.field:has([name=new_password]) .error').waitFor();
+    const wanted = section.locator('.field:has([name=new_password])');
+    await wanted.locator('.error').waitFor();
+    expect(await wanted.locator('input').inputValue()).toBe('short');
+    expect(await wanted.locator('.advice').innerText()).toBe('10 more characters');
+    expect(watched.requests.filter((url) => url.endsWith('/password'))).toHaveLength(1);
+    await send(PASSWORD, 'passwordpassword');
+    await wanted.getByText('too common').waitFor();
+    expect(await wanted.locator('input').inputValue()).toBe('passwordpassword');
+    expect(await wanted.locator('.advice').isVisible()).toBe(false);
     await send(PASSWORD, OTHER);
     await section.getByText('Your password is changed. All other devices are signed out.').waitFor();
+    await page.locator('#activity').getByText('The password was changed').waitFor();
     expect((await other.client.get('/users/me')).status).toBe(401);
     await context.clearCookies();
     await page.goto(`${pages.origin}/login`);
@@ -170,6 +186,10 @@ describe.each(SINGLE_STRATEGIES)('the account page with AUTH_STRATEGY=$strategy'
     await section.getByRole('button', { name: 'Sign out everywhere' }).click();
     await dialogOf(page, 'Sign out everywhere?').getByRole('button', { name: 'Sign out everywhere' }).click();
     await page.waitForURL(/\/login/);
+    await page.getByText('You are signed out of all devices.').waitFor();
+    await page.reload();
+    await page.locator('[name=password]').waitFor();
+    expect(await page.getByText('You are signed out of all devices.').count()).toBe(0);
     await second.page.reload();
     await second.page.waitForURL(/\/login/);
     expectClean(watched);
@@ -284,6 +304,33 @@ describe.each(SINGLE_STRATEGIES)('the account page with AUTH_STRATEGY=$strategy'
     expectClean(watched, ['net::ERR_CONNECTION_REFUSED']);
     await watched.close();
   });
+
+  it.each(['/account', '/admin'])(
+    'does not act as another user on %s after another tab signed that one in',
+    async (path) => {
+      const watched = await pages.open();
+      const { page } = watched;
+      const email = await signInOn(pages, page, await signUp(pages.app), '/account');
+      if (path === '/admin')
+        await pages.app.query(sql`update users set role = 'admin' where email = ${email}`);
+      await page.goto(pages.origin + path);
+      await page
+        .getByText(path === '/admin' ? 'Search by e-mail address' : email)
+        .first()
+        .waitFor();
+      const tab = await watched.newTab();
+      await tab.goto(`${pages.origin}/login`);
+      await tab.getByRole('button', { name: 'Use another account' }).click();
+      const other = await signUp(pages.app);
+      await sendSignIn(tab, other);
+      await tab.waitForURL(`${pages.origin}/account`);
+      const shown = path === '/admin' ? 'This page is for administrators.' : other;
+      await page.getByText(shown).first().waitFor();
+      expect(await page.getByText(email).count()).toBe(0);
+      expectClean(watched, [403]);
+      await watched.close();
+    },
+  );
 
   it('says that a sign-out failed', async () => {
     const watched = await pages.open();

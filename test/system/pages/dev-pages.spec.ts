@@ -71,6 +71,8 @@ describe('npm run dev:pages', () => {
     const watched = await browser.open(options);
     await watched.page.goto(server.origin + path);
     await watched.page.locator('h1').waitFor();
+    await watched.page.locator('.dev-badge summary').click();
+    await watched.page.locator('.dev-badge details[open]').waitFor();
     return watched;
   }
 
@@ -223,6 +225,7 @@ describe('npm run dev:pages', () => {
     await press(page, 'Offline');
     await page.getByRole('alert').filter({ hasText: 'offline' }).first().waitFor();
     await picture(page, 'offline');
+    expect(await page.getByText("You're offline.").count()).toBe(1);
     await press(page, 'Signed in');
     await page.getByText('You are signed in as ada@example.com.').waitFor();
     expectClean(watched, [NO_NETWORK]);
