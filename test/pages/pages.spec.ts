@@ -219,7 +219,7 @@ describe('well-known documents', () => {
     expect(page.headers['cache-control']).toBe('no-store');
     expect(page.text).toContain('<h1>Page not found</h1>');
     expect(page.text).toContain('href="/"');
-    expect((await get(browser, { 'accept-language': 'de' })).text).toContain('Seite nicht gefunden');
+    expect((await get(browser, { 'accept-language': 'de' })).text).toContain('<html lang="de">');
     for (const accept of ['*/*', '', 'application/json, text/html;q=0.9'])
       expectProblem(await get(accept), 'not_found');
     // A route that exists answers as before.

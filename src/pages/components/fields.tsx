@@ -106,6 +106,8 @@ export function PasswordField({ name = 'password', label, isNew = false, isFirst
   const [isShown, setShown] = useState(false);
   const [length, setLength] = useState(0);
   const error = useError(name);
+  const [isEdited, setEdited] = useState(false);
+  useEffect(() => setEdited(false), [error]);
   const button = useRef<HTMLButtonElement>(null);
   useEffect(() => {
     const form = button.current?.form;
@@ -126,8 +128,11 @@ export function PasswordField({ name = 'password', label, isNew = false, isFirst
       isSecret={!isNew}
       isFirst={isFirst}
       minLength={isNew ? site.passwordMin : undefined}
-      onInput={(event: Event) => setLength(lengthOf((event.currentTarget as HTMLInputElement).value))}
-      advice={isNew && <Advice length={length} isWrong={error !== undefined} />}
+      onInput={(event: Event) => {
+        setLength(lengthOf((event.currentTarget as HTMLInputElement).value));
+        setEdited(true);
+      }}
+      advice={isNew && <Advice length={length} isWrong={error !== undefined && !isEdited} />}
       beside={
         <button
           ref={button}
@@ -143,7 +148,7 @@ export function PasswordField({ name = 'password', label, isNew = false, isFirst
   );
 }
 
-/** What is missing. Beneath a message, which says what to do, only how much. */
+/** What is missing. Beneath a message about what was sent, which says what to do, only how much. */
 function Advice({ length, isWrong }: { readonly length: number; readonly isWrong: boolean }) {
   const missing = site.passwordMin - length;
   if (isWrong && (length === 0 || missing <= 0)) return null;

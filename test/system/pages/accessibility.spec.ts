@@ -131,7 +131,7 @@ describe('every page in every state is accessible and fits 320 px', () => {
       page.locator(`#${section} .buttons button`).nth(index).click();
     const dialog = page.getByRole('dialog');
     const leave = async () => {
-      await dialog.locator('[data-focus]').click();
+      await page.keyboard.press('Escape');
       await dialog.waitFor({ state: 'detached' });
     };
     await page.locator('#devices li').first().waitFor();

@@ -110,8 +110,8 @@ describe.each(SINGLE_STRATEGIES)('the admin page with AUTH_STRATEGY=$strategy', 
     await facts.getByRole('button', { name: 'Make administrator' }).click();
     await confirm(`Make ${user.email} an administrator?`, 'Make administrator');
     await facts.locator('dd').getByText('Administrator').waitFor();
-    await facts.getByRole('button', { name: 'Take administrator role away' }).click();
-    await confirm(`Take the administrator role of ${user.email} away?`, 'Take administrator role away');
+    await facts.getByRole('button', { name: 'Remove administrator role' }).click();
+    await confirm(`Remove the administrator role of ${user.email}?`, 'Remove administrator role');
     await facts.locator('dd').getByText('User', { exact: true }).waitFor();
     await page.getByRole('link', { name: 'Back to all users' }).click();
     await page.getByRole('heading', { name: 'Users' }).waitFor();

@@ -265,11 +265,12 @@ describe.each(SINGLE_STRATEGIES)('the sign-in page with AUTH_STRATEGY=$strategy'
     await password.pressSequentially('short');
     await page.getByText('10 more characters').waitFor();
     await submitOf(page).click();
-    await errorAt(page, 'email').waitFor();
-    await page.fill('[name=email]', email);
-    await password.fill('short');
-    await submitOf(page).click();
     await errorAt(page, 'password').getByText('at least 15 characters').waitFor();
+    await password.fill(PASSWORD);
+    await submitOf(page).click();
+    await errorAt(page, 'email').waitFor();
+    expect(await password.inputValue()).toBe(PASSWORD);
+    await page.fill('[name=email]', email);
     await password.fill('passwordpassword');
     await page.getByText('Long enough.').waitFor();
     await submitOf(page).click();
