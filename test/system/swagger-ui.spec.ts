@@ -55,8 +55,14 @@ describe('page', () => {
       '..%2fpackage.json',
       '%2e%2e/x',
     ]) {
-      const { status, body } = await app.client.get(`${assets}${path}`, HTML);
+      const { status, body } = await app.client.get(`${assets}${path}`, { accept: '*/*' });
       expect({ path, status, code: body['code'] }).toEqual({ path, status: 404, code: 'not_found' });
+      const page = await app.client.get(`${assets}${path}`, HTML);
+      expect({ path, status: page.status, isPage: page.text.includes('Page not found') }).toEqual({
+        path,
+        status: 404,
+        isPage: true,
+      });
     }
   });
 

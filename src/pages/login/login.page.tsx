@@ -42,10 +42,7 @@ function Login() {
     setEmail(address);
     setNotice(null);
     const outcome = await client.signIn({ email: address, password }).finally(() => (isBusy.current = false));
-    if (outcome.status === 'mfa_required') {
-      setPending(outcome);
-      return focusHeading();
-    }
+    if (outcome.status === 'mfa_required') return setPending(outcome);
     isBusy.current = true;
     await addSilently();
     proceed();
@@ -156,6 +153,10 @@ function SecondStep({
   readonly pending: MfaRequired;
   readonly cancel: (reason: string | null) => void;
 }) {
+  useEffect(() => {
+    // The field of a code has taken the focus: effects of children run first. A passkey has no field.
+    if (document.activeElement === document.body) document.querySelector('h1')?.focus();
+  }, []);
   return (
     <Card>
       <Title text={t.secondFactor.title} />
