@@ -1,4 +1,4 @@
-import type { FastifyReply, FastifyRequest } from 'fastify';
+import type { DoneFuncWithErrOrRes, FastifyReply, FastifyRequest } from 'fastify';
 import Negotiator from 'negotiator';
 import { textsIn } from '../texts/language.js';
 import { escapeHtml } from './page-html.js';
@@ -15,15 +15,23 @@ function isLostBrowser(
   { is404, headers: { accept } }: FastifyRequest,
   { statusCode }: FastifyReply,
 ): boolean {
-  if (!is404 || statusCode !== 404 || accept === undefined) return false;
+  if (statusCode !== 404 || !is404 || accept === undefined) return false;
   const [best] = new Negotiator({ headers: { accept } }).mediaTypes(['application/json', 'text/html']);
   return best === 'text/html';
 }
 
-/** A hook that replaces the problem of a missing route with a page, where the client prefers HTML. */
+/**
+ * A hook that replaces the problem of a missing route with a page, where the client prefers HTML. It runs for every
+ * reply, and so without a promise.
+ */
 export function notFoundPage({ brand, policy, styles }: NotFound) {
-  return async (request: FastifyRequest, reply: FastifyReply, payload: unknown): Promise<unknown> => {
-    if (!isLostBrowser(request, reply)) return payload;
+  return (
+    request: FastifyRequest,
+    reply: FastifyReply,
+    payload: unknown,
+    done: DoneFuncWithErrOrRes,
+  ): void => {
+    if (!isLostBrowser(request, reply)) return done(null, payload);
     const language = pageLanguage(request.headers);
     const { title, says, home } = textsIn(language).pages.notFound;
     void reply
@@ -31,7 +39,7 @@ export function notFoundPage({ brand, policy, styles }: NotFound) {
       .type('text/html; charset=utf-8')
       .header('content-security-policy', policy);
     reply.removeHeader('content-length');
-    return `<!doctype html>
+    const html = `<!doctype html>
 <html lang="${language}">
 <head>
 <meta charset="utf-8">
@@ -52,5 +60,6 @@ ${styles.map((href) => `<link rel="stylesheet" href="${href}">`).join('\n')}
 </body>
 </html>
 `;
+    return done(null, html);
   };
 }
