@@ -30,7 +30,7 @@ const BANNED = {
 
 const SKIPPED =
   /^(package-lock\.json|tools\/.*package-lock\.json|tools\/lint\/(style\.mjs|words\.txt)|docs\/style\.md|test\/|src\/users\/passwords\/common-passwords\.data\.ts|src\/platform\/database\/migrations\/)/;
-const READ = /\.(ts|mjs|cjs|md|yml|yaml|json|env|html|css)$|^\.ci\/run$|^Dockerfile$/;
+const READ = /\.(tsx?|jsx|mjs|cjs|md|yml|yaml|json|env|html|css)$|^\.ci\/run$|^Dockerfile$/;
 const MAX_LINE = 120;
 
 /** "There is none" is fine, and so is Python's `is None`. The user `nobody` of Unix is quoted. */

@@ -45,7 +45,7 @@ export function Deletion({ account }: SectionProps) {
   );
 }
 
-/** Asks for the address, so that nobody deletes an account by mistake. */
+/** Asks for the address, so that users do not delete their account by mistake. */
 async function ask(email: string): Promise<void> {
   await openDialog((close) => (
     <Dialog title={texts.dialogTitle} cancel={close}>

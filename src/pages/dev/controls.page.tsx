@@ -26,7 +26,7 @@ async function becomeDemo(role: 'user' | 'admin'): Promise<Exchange[]> {
   return sentBy('POST /login');
 }
 
-/** Takes a step, then does at once what every client does within an hour: without it, the next step can sign out. */
+/** Takes a step, then exchanges the credential, which clients do only once an hour: else the next step can sign out. */
 async function switchTo(strategy: string): Promise<Exchange[]> {
   const step = await send('POST', '/dev/strategy', { strategy });
   if (step.status !== 200 || !(await client.refresh())) return [step];

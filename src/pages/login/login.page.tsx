@@ -77,7 +77,7 @@ function SignIn({ email, notice, submit }: SignInProps) {
     void passkeys.autofill().then(
       (done) => done && proceed(),
       (error: unknown) => {
-        // Nobody asked for it yet: without the server, the next action of the person says so.
+        // The page asked by itself: without the server, the next action of the user reports that.
         const failed = failureOf(error);
         if (failed.code !== 'network_error') setFailure(failed);
       },
