@@ -6,7 +6,7 @@ import { Holder } from '../support/holder.js';
 import { PASSWORD } from '../support/strategies.js';
 import { addTotp, codeOfNow, forgetSteps, wrongCode } from '../support/totp.js';
 import { SoftwareAuthenticator } from '../support/webauthn.js';
-import { call, changePassword, countOf, makeStale, reauthenticate } from '../support/account.js';
+import { eventsOf, call, changePassword, countOf, makeStale, reauthenticate } from '../support/account.js';
 import { given } from '../support/given.js';
 
 const OTHER = 'another long passphrase';
@@ -19,15 +19,6 @@ describe('the account', () => {
   afterAll(() => app.close());
 
   const idOf = async (holder: Holder) => (await holder.open(app)).body['id'] as string;
-  const eventsOf = (id: string) =>
-    app.query(
-      sql<{
-        kind: string;
-        session_id: string | null;
-        details: Record<string, unknown>;
-      }>`select kind, session_id, details
-        from audit_events where user_id = ${id} order by at, id`,
-    );
 
   describe('re-authentication', () => {
     it('with a wrong password is a 403 that keeps the session and does not count as step-up [S8]', async () => {
@@ -45,7 +36,7 @@ describe('the account', () => {
         });
       }
       expect((await call(app, holder, 'GET', '/users/me/export')).body['code']).toBe('step_up_required');
-      expect(await eventsOf(await idOf(holder))).toContainEqual({
+      expect(await eventsOf(app, await idOf(holder))).toContainEqual({
         kind: 'reauthentication_failed',
         session_id: holder.sessionId,
         details: { reason: 'wrong' },

@@ -43,3 +43,14 @@ export const reauthenticate = (app: TestApp, holder: Holder, body: object = { pa
 
 export const canSignIn = async (app: TestApp, email: string, password: string) =>
   (await app.client.post('/login', { email, password })).status === 200;
+
+/** The events of an account with their sessions, the oldest first. */
+export function eventsOf(app: TestApp, userId: string) {
+  return app.query(
+    sql<{
+      kind: string;
+      session_id: string | null;
+      details: Record<string, unknown>;
+    }>`select kind, session_id, details from audit_events where user_id = ${userId} order by at, id`,
+  );
+}
