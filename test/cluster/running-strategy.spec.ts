@@ -74,7 +74,7 @@ describe('change of AUTH_STRATEGY in a running process', () => {
     expect(await rows()).toEqual([{ strategy: from.strategy }, { strategy: from.strategy }]);
   });
 
-  it('of two nodes goes through all steps, on both before the next, and signs nobody out', async () => {
+  it('of two nodes goes through all steps, on both before the next, without signing a user out', async () => {
     const pair = [await start('session'), await start('session')] as const;
     const holder = await Holder.signIn(pair[0]);
     const steps = ['session', 'session,jwt', 'jwt,session', 'jwt', 'jwt,session', 'session,jwt', 'session'];
@@ -107,7 +107,7 @@ describe('change of AUTH_STRATEGY in a running process', () => {
     expect(await issuedBy(app)).toBe('jwt');
   });
 
-  it('of two nodes at once, never leaves two that do not fit', async () => {
+  it('of two nodes concurrently never leaves incompatible strategies', async () => {
     for (let round = 0; round < 3; round += 1) {
       const pair = [await start('session,jwt'), await start('session,jwt')] as const;
       const outcomes = await Promise.all([

@@ -236,7 +236,7 @@ describe('mails', () => {
     }
   });
 
-  it('are in the language of the account, whoever requests them and in which language', async () => {
+  it('are in the language of the account, for every requester and language of the request', async () => {
     const email = freshEmail();
     await signUp(email, GERMAN);
     await app.client.post('/password/forgot', { email }, { 'accept-language': 'en' });

@@ -52,7 +52,7 @@ describe('development controls in a browser', () => {
     expect(watched.complaints).toEqual([]);
   });
 
-  it('sign in a demo user and change the strategy in three steps; nobody is signed out', async () => {
+  it('sign in a demo user and change the strategy in three steps; no user is signed out', async () => {
     const { page } = watched;
     const press = (name: string) => page.getByRole('button', { name, exact: true }).click();
     const shows = (selector: string, text: string) =>
